@@ -1,0 +1,139 @@
+// Package files is the one place that writes what must survive a crash: at any
+// instant a reader, or the machine after a power cut, finds the old content or
+// the new one, never a part and never nothing.
+package files
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Write makes path hold data with the given permissions, whatever the umask.
+// It reports whether that changed anything; a file that already says the same
+// is left alone, so that who watches its time is not woken for nothing.
+func Write(path string, data []byte, perm fs.FileMode) (changed bool, err error) {
+	if same(path, data, perm) {
+		return false, nil
+	}
+	err = replace(path, func(temp string) error { return create(temp, data, perm) })
+	if err != nil {
+		return false, fmt.Errorf("write %s: %w", path, err)
+	}
+	return true, nil
+}
+
+// Symlink makes path a symbolic link to target, replacing a link or a file
+// that is there in one step.
+func Symlink(target, path string) error {
+	if now, err := os.Readlink(path); err == nil && now == target {
+		return nil
+	}
+	err := replace(path, func(temp string) error { return os.Symlink(target, temp) })
+	if err != nil {
+		return fmt.Errorf("link %s to %s: %w", path, target, err)
+	}
+	return nil
+}
+
+// ErrNoExchange says that the file system cannot exchange two names.
+var ErrNoExchange = errors.New("the file system cannot exchange two names in one step (renameat2 RENAME_EXCHANGE)")
+
+// Exchange lets two names of one directory change places in one system call.
+// Both must exist; nobody ever sees one of them missing.
+func Exchange(dir, a, b string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("exchange %s and %s: %w", a, b, err)
+	}
+	defer d.Close()
+	fd := int(d.Fd())
+	err = unix.Renameat2(fd, a, fd, b, unix.RENAME_EXCHANGE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		err = ErrNoExchange
+	}
+	if err != nil {
+		return fmt.Errorf("exchange %s and %s in %s: %w", a, b, dir, err)
+	}
+	return d.Sync()
+}
+
+// Remove deletes the file or link at path for good. One that is not there is
+// no error: the caller wants it gone.
+func Remove(path string) error {
+	if err := os.Remove(path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// SyncDir makes the names in dir durable: a rename is only in memory until the
+// directory itself has reached the disk.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+func same(path string, data []byte, perm fs.FileMode) bool {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode() != perm || info.Size() != int64(len(data)) {
+		return false
+	}
+	now, err := os.ReadFile(path)
+	return err == nil && bytes.Equal(now, data)
+}
+
+// replace lets fill make a new entry beside path and renames it over path.
+func replace(path string, fill func(temp string) error) error {
+	dir := filepath.Dir(path)
+	temp, err := tempName(dir, filepath.Base(path))
+	if err != nil {
+		return err
+	}
+	if err := fill(temp); err != nil {
+		return errors.Join(err, removeTemp(temp))
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return errors.Join(err, removeTemp(temp))
+	}
+	return SyncDir(dir)
+}
+
+// tempName is a free name beside the file, so that the rename stays on one
+// file system; the leading dot keeps it out of every pattern we watch.
+func tempName(dir, base string) (string, error) {
+	f, err := os.CreateTemp(dir, "."+base+".tmp-*")
+	if err != nil {
+		return "", err
+	}
+	name := f.Name()
+	return name, errors.Join(f.Close(), os.Remove(name))
+}
+
+func removeTemp(temp string) error {
+	if err := os.Remove(temp); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func create(path string, data []byte, perm fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Chmod(perm), f.Sync(), f.Close())
+}

@@ -1,0 +1,146 @@
+package files_test
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hadjango/hadjango/internal/files"
+)
+
+func TestWrite_SaysWhetherItChangedAnything(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+
+	for _, step := range []struct {
+		data    string
+		perm    os.FileMode
+		changed bool
+	}{
+		{"one", 0o600, true},
+		{"one", 0o600, false},
+		{"two", 0o600, true},
+		{"two", 0o644, true},
+	} {
+		changed, err := files.Write(path, []byte(step.data), step.perm)
+		require.NoError(t, err)
+		require.Equal(t, step.changed, changed)
+		requireFile(t, path, step.data, step.perm)
+	}
+}
+
+func TestWrite_ReplacesALinkAndNeverWritesThroughIt(t *testing.T) {
+	dir := t.TempDir()
+	outside := filepath.Join(dir, "outside")
+	require.NoError(t, os.WriteFile(outside, []byte("keep"), 0o600))
+	link := filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink(outside, link))
+
+	_, err := files.Write(link, []byte("new"), 0o644)
+
+	require.NoError(t, err)
+	requireFile(t, outside, "keep", 0o600)
+	requireFile(t, link, "new", 0o644)
+}
+
+func TestWrite_ThatFailsLeavesNoTemporaryFile(t *testing.T) {
+	dir := t.TempDir()
+	taken := filepath.Join(dir, "taken")
+	require.NoError(t, os.MkdirAll(filepath.Join(taken, "child"), 0o755))
+
+	_, err := files.Write(taken, []byte("x"), 0o644)
+
+	require.ErrorContains(t, err, "write "+taken)
+	requireNames(t, dir, "taken")
+}
+
+func TestWrite_ReadersNeverSeeHalfAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	old, young := make([]byte, 1<<16), make([]byte, 1<<15)
+	_, err := files.Write(path, old, 0o644)
+	require.NoError(t, err)
+
+	var writer sync.WaitGroup
+	done := make(chan struct{})
+	writer.Go(func() {
+		defer close(done)
+		for i := range 200 {
+			_, _ = files.Write(path, [][]byte{old, young}[i%2], 0o644)
+		}
+	})
+	defer writer.Wait()
+	for {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Contains(t, []int{len(old), len(young)}, len(data))
+		select {
+		case <-done:
+			return
+		default:
+		}
+	}
+}
+
+func TestSymlink_ReplacesWhatIsThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "link")
+
+	for _, target := range []string{"a", "a", "b"} {
+		require.NoError(t, files.Symlink(target, path))
+		now, err := os.Readlink(path)
+		require.NoError(t, err)
+		require.Equal(t, target, now)
+	}
+	requireNames(t, filepath.Dir(path), "link")
+}
+
+func TestExchange_SwapsTwoNames(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink("1", filepath.Join(dir, "a")))
+	require.NoError(t, os.Symlink("2", filepath.Join(dir, "b")))
+
+	require.NoError(t, files.Exchange(dir, "a", "b"))
+
+	now, err := os.Readlink(filepath.Join(dir, "a"))
+	require.NoError(t, err)
+	require.Equal(t, "2", now)
+}
+
+func TestExchange_NeedsBothNames(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink("1", filepath.Join(dir, "a")))
+
+	require.ErrorIs(t, files.Exchange(dir, "a", "b"), os.ErrNotExist)
+	requireNames(t, dir, "a")
+}
+
+func TestRemove_WantsItGone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+
+	require.NoError(t, files.Remove(path))
+	require.NoError(t, files.Remove(path))
+	require.NoFileExists(t, path)
+}
+
+func requireFile(t *testing.T, path, data string, perm os.FileMode) {
+	t.Helper()
+	info, err := os.Lstat(path)
+	require.NoError(t, err)
+	require.Equal(t, perm, info.Mode())
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, data, string(got))
+}
+
+func requireNames(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	require.Equal(t, want, names)
+}
