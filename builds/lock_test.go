@@ -1,0 +1,83 @@
+package builds_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hadjango/hadjango/builds"
+)
+
+func TestLock_SaysWhoHoldsIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	unlock, err := builds.Lock(t.Context(), path, builds.Holder{Task: "swapLive", User: "ann", Host: "web1", PID: 7, Since: time.Now()})
+	require.NoError(t, err)
+
+	_, err = builds.Lock(ended(), path, builds.Holder{})
+
+	var locked *builds.LockedError
+	require.ErrorAs(t, err, &locked)
+	require.Equal(t, "swapLive", locked.Holder.Task)
+	require.ErrorContains(t, err, "swapLive runs (process 7 of ann on web1, for 0s)")
+	unlock()
+	again, err := builds.Lock(ended(), path, builds.Holder{})
+	require.NoError(t, err)
+	again()
+}
+
+func TestLock_WaitsForItsTurn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	unlock, err := builds.Lock(t.Context(), path, builds.Holder{})
+	require.NoError(t, err)
+	got := make(chan error)
+	go func() {
+		second, err := builds.Lock(t.Context(), path, builds.Holder{})
+		if err == nil {
+			second()
+		}
+		got <- err
+	}()
+
+	unlock()
+
+	require.NoError(t, <-got)
+}
+
+// The test runs itself as the holder and ends it the hard way.
+func TestLock_DiesWithItsHolder(t *testing.T) {
+	path := os.Getenv("HADJANGO_TEST_LOCK")
+	if path != "" {
+		_, err := builds.Lock(t.Context(), path, builds.Holder{Task: "child", PID: os.Getpid()})
+		require.NoError(t, err)
+		_, _ = os.Stdout.WriteString("locked")
+		select {}
+	}
+	path = filepath.Join(t.TempDir(), "lock")
+	child := exec.Command(os.Args[0], "-test.run=^TestLock_DiesWithItsHolder$")
+	child.Env = append(os.Environ(), "HADJANGO_TEST_LOCK="+path)
+	out, err := child.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	_, err = out.Read(make([]byte, 6))
+	require.NoError(t, err)
+	_, err = builds.Lock(ended(), path, builds.Holder{})
+	require.ErrorContains(t, err, "child runs")
+
+	require.NoError(t, child.Process.Kill())
+	_ = child.Wait()
+
+	unlock, err := builds.Lock(ended(), path, builds.Holder{})
+	require.NoError(t, err)
+	unlock()
+}
+
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
