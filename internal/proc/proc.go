@@ -1,0 +1,175 @@
+// Package proc finds and ends processes of this machine without ever taking
+// one for another: a process is its pid and the time it started.
+package proc
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/procfs"
+)
+
+// Process is one process, alive or not; its pid may serve another by now.
+type Process struct {
+	PID     int
+	started uint64
+}
+
+// Open returns the process that has the pid now.
+func Open(pid int) (Process, error) {
+	stat, err := stat(pid)
+	if err != nil {
+		return Process{}, err
+	}
+	return Process{pid, stat.Starttime}, nil
+}
+
+// Alive tells whether the process runs; a zombie does not.
+func (p Process) Alive() bool {
+	stat, err := stat(p.PID)
+	return err == nil && stat.Starttime == p.started && stat.State != "Z" && stat.State != "X"
+}
+
+// Signal sends a signal to the process; it is no error when it has ended.
+func (p Process) Signal(sig syscall.Signal) error {
+	if !p.Alive() {
+		return nil
+	}
+	if err := syscall.Kill(p.PID, sig); !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+// Name is the process's title as ps shows it.
+func (p Process) Name() string {
+	fs, err := procfs.NewProc(p.PID)
+	if err != nil {
+		return ""
+	}
+	args, _ := fs.CmdLine()
+	return strings.TrimSpace(strings.Join(args, " "))
+}
+
+// Family returns the process with that pid and all its descendants; nothing
+// when there is none.
+func Family(pid int) []Process {
+	root, err := Open(pid)
+	if err != nil {
+		return nil
+	}
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return []Process{root}
+	}
+	children := map[int][]Process{}
+	for _, p := range all {
+		if s, err := p.Stat(); err == nil {
+			children[s.PPID] = append(children[s.PPID], Process{p.PID, s.Starttime})
+		}
+	}
+	family := []Process{root}
+	for i := 0; i < len(family); i++ {
+		family = append(family, children[family[i].PID]...)
+	}
+	return family
+}
+
+// Living returns those that are still alive.
+func Living(processes []Process) []Process {
+	var living []Process
+	for _, p := range processes {
+		if p.Alive() {
+			living = append(living, p)
+		}
+	}
+	return living
+}
+
+// Under returns the processes running one of the programs (by the base name of
+// their executable) that work in dir or have a file below it open. This finds
+// orphans too, whatever they call themselves.
+func Under(dir string, programs ...string) ([]Process, error) {
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return nil, err
+	}
+	var found []Process
+	for _, p := range all {
+		if runs(p, programs) && touches(p, dir) {
+			if process, err := Open(p.PID); err == nil && process.Alive() {
+				found = append(found, process)
+			}
+		}
+	}
+	return found, nil
+}
+
+// poll is how often Wait looks: the end of a process that is not our child
+// wakes nobody.
+const poll = 5 * time.Millisecond
+
+// Wait returns nil when all have ended, or an error of ctx when it ends first.
+func Wait(ctx context.Context, processes []Process) error {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for len(Living(processes)) > 0 {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// Memory is the process's proportional share of the memory it uses (Pss), in
+// bytes: what is shared after a fork counts once over all sharers.
+func Memory(pid int) (uint64, error) {
+	p, err := procfs.NewProc(pid)
+	if err != nil {
+		return 0, err
+	}
+	rollup, err := p.ProcSMapsRollup()
+	return rollup.Pss, err
+}
+
+func stat(pid int) (procfs.ProcStat, error) {
+	p, err := procfs.NewProc(pid)
+	if err != nil {
+		return procfs.ProcStat{}, err
+	}
+	return p.Stat()
+}
+
+func runs(p procfs.Proc, programs []string) bool {
+	exe, err := p.Executable()
+	if err != nil {
+		return false
+	}
+	// a program replaced by an upgrade is shown with this suffix
+	base := filepath.Base(strings.TrimSuffix(exe, " (deleted)"))
+	for _, program := range programs {
+		if base == program {
+			return true
+		}
+	}
+	return false
+}
+
+func touches(p procfs.Proc, dir string) bool {
+	paths, _ := p.FileDescriptorTargets()
+	if cwd, err := p.Cwd(); err == nil {
+		paths = append(paths, cwd)
+	}
+	for _, path := range paths {
+		if path == dir || strings.HasPrefix(path, dir+"/") {
+			return true
+		}
+	}
+	return false
+}

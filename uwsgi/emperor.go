@@ -1,0 +1,286 @@
+package uwsgi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/hadjango/hadjango/internal/files"
+	"github.com/hadjango/hadjango/internal/proc"
+)
+
+// Emperor is a running emperor, known by its stats socket.
+type Emperor struct{ Stats string }
+
+// Unit is one instance an emperor runs: the vassal or a zerg of a build.
+type Unit struct {
+	// Link is the file the emperor looks for, absolute as in its pattern:
+	// present = it runs the instance, removed = it ends it gracefully.
+	Link string
+	// Config is what Link leads to, relative to it.
+	Config string
+	// Stats, FIFO and Log are as in the instance's configuration; a vassal has no FIFO.
+	Stats, FIFO, Log string
+}
+
+// StartError says why an instance did not come to serve. Its link has been
+// withdrawn, so the emperor does not try again.
+type StartError struct {
+	// Link is the unit's.
+	Link string
+	// Cause is what the instance itself wrote: the end of a traceback, or its last lines.
+	Cause string
+	// Log is where all of it is.
+	Log string
+	// Err is what went wrong.
+	Err error
+}
+
+func (e *StartError) Error() string {
+	text := fmt.Sprintf("start %s: %v", e.Link, e.Err)
+	if e.Cause != "" {
+		text += "\n" + indent(e.Cause)
+	}
+	return text + "\nthe whole log: " + e.Log
+}
+
+func (e *StartError) Unwrap() error { return e.Err }
+
+// ErrDied says that an instance ended while it was starting.
+var ErrDied = errors.New("it ended before it was ready")
+
+// Running tells whether the emperor runs the unit and is not ending it.
+func (e Emperor) Running(ctx context.Context, u Unit) (bool, error) {
+	stats, err := e.read(ctx)
+	if err != nil {
+		return false, err
+	}
+	found, ok := stats.find(u.Link)
+	return ok && found.Cursed == 0 && found.Ready == 1, nil
+}
+
+// WaitVassal returns when a vassal whose link is there holds its sockets.
+// Unlike StartVassal it never withdraws the link.
+func (e Emperor) WaitVassal(ctx context.Context, u Unit) error {
+	return e.wait(ctx, u, vassalReady)
+}
+
+// WaitZerg returns when every worker of a zerg whose link is there accepts
+// requests. Unlike StartZerg it never withdraws the link: the emperor goes on
+// trying.
+func (e Emperor) WaitZerg(ctx context.Context, u Unit) error {
+	return e.wait(ctx, u, zergReady)
+}
+
+func (e Emperor) wait(ctx context.Context, u Unit, ready readiness) error {
+	return e.watch(ctx, func(stats emperorStats) (bool, error) {
+		found, ok := stats.find(u.Link)
+		return ok && ready.of(ctx, u, found), nil
+	})
+}
+
+// readiness tells whether an instance, known by the stats of its own socket, is ready.
+type readiness func(Instance) bool
+
+func vassalReady(Instance) bool { return true }
+
+func zergReady(instance Instance) bool {
+	active := instance.Active()
+	return len(active) > 0 && len(instance.Ready()) == len(active)
+}
+
+// of looks at the process that the emperor runs now: an earlier one's stats
+// prove nothing.
+func (ready readiness) of(ctx context.Context, u Unit, running entry) bool {
+	if running.Ready != 1 || running.Cursed != 0 {
+		return false
+	}
+	instance, err := ReadInstance(ctx, u.Stats)
+	return err == nil && instance.PID == running.PID && ready(instance)
+}
+
+// StartVassal lets the emperor run a vassal and returns when it holds its
+// sockets. One that runs already is left alone.
+func (e Emperor) StartVassal(ctx context.Context, u Unit) error {
+	return e.start(ctx, u, vassalReady)
+}
+
+// StartZerg lets the emperor run a zerg and returns when each of its workers
+// has loaded the application and accepts requests. When the application fails
+// to load, or ctx ends first, the zerg is withdrawn and the error is a
+// [*StartError] that holds the traceback.
+func (e Emperor) StartZerg(ctx context.Context, u Unit) error {
+	return e.start(ctx, u, zergReady)
+}
+
+func (e Emperor) start(ctx context.Context, u Unit, ready readiness) error {
+	if err := e.forgive(ctx, u); err != nil {
+		return err
+	}
+	log := tailFrom(u.Log)
+	if err := files.Symlink(u.Config, u.Link); err != nil {
+		return err
+	}
+	pid := 0
+	err := e.watch(ctx, func(stats emperorStats) (bool, error) {
+		found, ok := stats.find(u.Link)
+		if stats.blacklisted(u.Link) || (pid != 0 && found.PID != pid) {
+			return false, ErrDied
+		}
+		pid = found.PID
+		return ok && ready.of(ctx, u, found), nil
+	})
+	if err == nil {
+		return nil
+	}
+	cause := explain(log.rest())
+	return &StartError{Link: u.Link, Cause: cause, Log: u.Log, Err: errors.Join(err, e.withdraw(ctx, u))}
+}
+
+// forgive makes the emperor forget earlier deaths of a unit, which would put
+// off its next start.
+func (e Emperor) forgive(ctx context.Context, u Unit) error {
+	return e.watch(ctx, func(stats emperorStats) (bool, error) {
+		if !stats.blacklisted(u.Link) {
+			return true, nil
+		}
+		return false, syscall.Kill(stats.PID, syscall.SIGURG)
+	})
+}
+
+// withdrawTimeout bounds taking back a start that failed: the processes are
+// killed, so it takes milliseconds.
+const withdrawTimeout = 10 * time.Second
+
+// withdraw takes back a start. What has not served anything has nothing to
+// finish, so it is killed: a graceful end is lost on workers that still import.
+func (e Emperor) withdraw(ctx context.Context, u Unit) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawTimeout)
+	defer cancel()
+	if err := files.Remove(u.Link); err != nil {
+		return err
+	}
+	return e.watch(ctx, func(stats emperorStats) (bool, error) {
+		found, ok := stats.find(u.Link)
+		if !ok {
+			return true, nil
+		}
+		return false, killAll(proc.Family(found.PID))
+	})
+}
+
+func killAll(processes []proc.Process) error {
+	var errs []error
+	for _, p := range processes {
+		errs = append(errs, p.Signal(syscall.SIGKILL))
+	}
+	return errors.Join(errs...)
+}
+
+// StillRunningError says which processes of a unit did not end.
+type StillRunningError struct {
+	Link      string
+	Processes []proc.Process
+	Err       error
+}
+
+func (e *StillRunningError) Error() string {
+	text := fmt.Sprintf("stop %s: %v: still running:", e.Link, e.Err)
+	for _, p := range e.Processes {
+		text += fmt.Sprintf(" %d (%s)", p.PID, p.Name())
+	}
+	return text
+}
+
+func (e *StillRunningError) Unwrap() error { return e.Err }
+
+// Stop lets the emperor end a unit gracefully and returns when the last of its
+// processes is gone. Requests in flight end first. A unit that does not run is
+// no error.
+func (e Emperor) Stop(ctx context.Context, u Unit) error {
+	stats, err := e.read(ctx)
+	if err != nil {
+		return err
+	}
+	found, _ := stats.find(u.Link)
+	family := proc.Family(found.PID)
+	if err := files.Remove(u.Link); err != nil {
+		return err
+	}
+	nudge := nudger{unit: u, next: time.Now().Add(nudgeAfter)}
+	err = e.watch(ctx, func(stats emperorStats) (bool, error) {
+		nudge.maybe(ctx)
+		_, ok := stats.find(u.Link)
+		return !ok && len(proc.Living(family)) == 0, nil
+	})
+	if err != nil {
+		return &StillRunningError{u.Link, proc.Living(family), err}
+	}
+	return nil
+}
+
+// nudgeAfter is how long a unit may take to end before its idle workers are
+// told once more: the first word is lost on a worker that was just forked.
+const nudgeAfter = 2 * time.Second
+
+type nudger struct {
+	unit Unit
+	next time.Time
+}
+
+func (n *nudger) maybe(ctx context.Context) {
+	if n.unit.FIFO == "" || time.Now().Before(n.next) {
+		return
+	}
+	n.next = time.Now().Add(nudgeAfter)
+	instance, err := ReadInstance(ctx, n.unit.Stats)
+	if err != nil {
+		return
+	}
+	for _, w := range instance.Active() {
+		if !w.Busy() {
+			_ = syscall.Kill(w.PID, syscall.SIGHUP)
+		}
+	}
+}
+
+func (e Emperor) read(ctx context.Context) (emperorStats, error) {
+	var stats emperorStats
+	err := readStats(ctx, e.Stats, &stats)
+	return stats, err
+}
+
+// poll is how often a state is looked at; looking costs the emperor about as
+// much as a request, and wakes its scan.
+const poll = 5 * time.Millisecond
+
+// watch wakes the emperor and reads its stats until done says so or fails, or
+// ctx ends. An emperor that is being restarted by its master is waited for.
+func (e Emperor) watch(ctx context.Context, done func(emperorStats) (bool, error)) error {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	woken := 0
+	for {
+		stats, err := e.read(ctx)
+		if err != nil && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err == nil {
+			if stats.PID != woken {
+				_ = syscall.Kill(stats.PID, syscall.SIGWINCH)
+				woken = stats.PID
+			}
+			if ok, err := done(stats); ok || err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}

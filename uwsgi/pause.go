@@ -1,0 +1,176 @@
+package uwsgi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Pause lets every worker of a zerg finish its request and then rest: it
+// returns when no request is in flight and none will be taken. Connections
+// that arrive wait in the vassal's sockets for another zerg, or for resume.
+// When ctx ends first the workers are resumed.
+//
+// A worker that was told to end while it rests loses nothing. One that was
+// told while it waits for a connection may: between accept and the first byte
+// it looks idle. uWSGI's pause alone does not help, because it is noticed only
+// after the next request; so each waiting worker is interrupted by SIGWINCH,
+// which it ignores, until the log says that it rests. The accept lock hands
+// over one worker at a time, hence the repetition.
+func Pause(ctx context.Context, u Unit) (resume func() error, err error) {
+	resume = func() error { return command(u.FIFO, "p") }
+	if err := waitAwake(ctx, u, resume); err != nil {
+		return nil, fmt.Errorf("pause %s: %w", u.Link, err)
+	}
+	log := tailFrom(u.Log)
+	if err := command(u.FIFO, "p"); err != nil {
+		return nil, fmt.Errorf("pause %s: %w", u.Link, err)
+	}
+	if err := waitResting(ctx, u, log); err != nil {
+		return nil, errors.Join(fmt.Errorf("pause %s: %w", u.Link, err), resume())
+	}
+	return resume, nil
+}
+
+// waitAwake resumes workers that an interrupted Pause has left resting: the
+// command is the same for both, and theirs would wake them.
+func waitAwake(ctx context.Context, u Unit, resume func() error) error {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for told := false; ; {
+		instance, err := ReadInstance(ctx, u.Stats)
+		if err != nil {
+			return err
+		}
+		if len(instance.filter(Worker.resting)) == 0 {
+			return nil
+		}
+		if !told {
+			if err := resume(); err != nil {
+				return err
+			}
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+func waitResting(ctx context.Context, u Unit, log *tail) error {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	resting := map[int]bool{}
+	for {
+		noteResting(log.rest(), resting)
+		instance, err := ReadInstance(ctx, u.Stats)
+		if err != nil {
+			return err
+		}
+		awake := awake(instance, resting)
+		if len(awake) == 0 {
+			return nil
+		}
+		interrupt(awake)
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d workers still work on a request: %w", len(instance.Busy()), len(instance.Active()), context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+}
+
+// The line a worker writes as it goes to rest.
+var restingLine = regexp.MustCompile(`\*\*\* worker (\d+) suspended \*\*\*`)
+
+func noteResting(log string, resting map[int]bool) {
+	for _, match := range restingLine.FindAllStringSubmatch(log, -1) {
+		if id, err := strconv.Atoi(match[1]); err == nil {
+			resting[id] = true
+		}
+	}
+}
+
+func awake(instance Instance, resting map[int]bool) []Worker {
+	return instance.filter(func(w Worker) bool { return !w.Cheap() && !resting[w.ID] })
+}
+
+func interrupt(workers []Worker) {
+	for _, w := range workers {
+		if !w.Busy() {
+			_ = syscall.Kill(w.PID, syscall.SIGWINCH)
+		}
+	}
+}
+
+// command writes to an instance's master fifo. Without a reader the open fails
+// instead of waiting for one.
+func command(fifo, letter string) error {
+	f, err := os.OpenFile(fifo, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(letter)
+	return errors.Join(err, f.Close())
+}
+
+const (
+	// A build is quiet when nothing was in flight or queued in this many looks.
+	quietLooks = 10
+	quietEvery = 20 * time.Millisecond
+)
+
+// Drain waits until every request that is in flight or queued at the socket
+// has been answered, and leaves the workers paused, so that the zerg can be
+// ended without losing any. It is for a build that gets no new requests from
+// nginx; a request that comes all the same while it drains is answered too.
+func Drain(ctx context.Context, u Unit, socket string) error {
+	for {
+		if err := waitQuiet(ctx, u, socket); err != nil {
+			return fmt.Errorf("drain %s: %w", u.Link, err)
+		}
+		resume, err := Pause(ctx, u)
+		if err != nil {
+			return err
+		}
+		queue, err := ReadQueue(socket)
+		if err == nil && queue.Length == 0 {
+			return nil
+		}
+		if err := errors.Join(err, resume()); err != nil {
+			return fmt.Errorf("drain %s: %w", u.Link, err)
+		}
+	}
+}
+
+func waitQuiet(ctx context.Context, u Unit, socket string) error {
+	tick := time.NewTicker(quietEvery)
+	defer tick.Stop()
+	for quiet := 0; quiet < quietLooks; {
+		instance, err := ReadInstance(ctx, u.Stats)
+		if err != nil {
+			return err
+		}
+		queue, err := ReadQueue(socket)
+		if err != nil {
+			return err
+		}
+		quiet++
+		if len(instance.Busy()) > 0 || queue.Length > 0 {
+			quiet = 0
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d requests in flight, %d queued: %w", len(instance.Busy()), queue.Length, context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+	return nil
+}
