@@ -1,0 +1,129 @@
+// Package account is about who runs what: a tool started by root gives
+// everything that runs a project's code to an ordinary user.
+package account
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// User is an account of this machine.
+type User struct {
+	Name, Group, Home string
+	UID, GID          uint32
+	groups            []uint32
+}
+
+// Current is the account that this process runs as.
+func Current() (User, error) { return describe(user.Current()) }
+
+// Lookup finds an account by its name.
+func Lookup(name string) (User, error) { return describe(user.Lookup(name)) }
+
+func describe(found *user.User, err error) (User, error) {
+	if err != nil {
+		return User{}, fmt.Errorf("look up user: %w", err)
+	}
+	u := User{Name: found.Username, Home: found.HomeDir, Group: found.Gid}
+	if group, err := user.LookupGroupId(found.Gid); err == nil {
+		u.Group = group.Name
+	}
+	if u.UID, err = number(found.Uid); err != nil {
+		return User{}, err
+	}
+	if u.GID, err = number(found.Gid); err != nil {
+		return User{}, err
+	}
+	ids, _ := found.GroupIds()
+	for _, id := range ids {
+		if n, err := number(id); err == nil {
+			u.groups = append(u.groups, n)
+		}
+	}
+	return u, nil
+}
+
+func number(id string) (uint32, error) {
+	n, err := strconv.ParseUint(id, 10, 32)
+	return uint32(n), err
+}
+
+// IsMe tells whether this process runs as the user already.
+func (u User) IsMe() bool { return int(u.UID) == os.Geteuid() }
+
+// Credential lets a child process run as the user; nil when this process does
+// already.
+func (u User) Credential() *syscall.Credential {
+	if u.IsMe() {
+		return nil
+	}
+	return &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.groups}
+}
+
+// Own gives a tree to the user, links themselves and never what they lead to.
+// It does nothing for the user that this process runs as.
+func (u User) Own(root string) error {
+	if u.IsMe() {
+		return nil
+	}
+	return filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, int(u.UID), int(u.GID))
+	})
+}
+
+// MkdirAll makes a directory, with its parents, that belongs to the user.
+func (u User) MkdirAll(path string, perm fs.FileMode) error {
+	if err := os.MkdirAll(path, perm); err != nil {
+		return err
+	}
+	if u.IsMe() {
+		return nil
+	}
+	return os.Lchown(path, int(u.UID), int(u.GID))
+}
+
+// CanEnter tells whether the user may pass through the directory and all those
+// above it. It returns the first one that is closed.
+func (u User) CanEnter(dir string) (closed string, ok bool) {
+	for path := dir; ; path = filepath.Dir(path) {
+		var stat unix.Stat_t
+		if err := unix.Stat(path, &stat); err == nil && !u.passes(stat) {
+			closed = path
+		}
+		if path == filepath.Dir(path) {
+			return closed, closed == ""
+		}
+	}
+}
+
+// passes looks at the one execute bit that counts for the user.
+func (u User) passes(stat unix.Stat_t) bool {
+	switch {
+	case u.UID == 0:
+		return true
+	case stat.Uid == u.UID:
+		return stat.Mode&0o100 != 0
+	case u.in(stat.Gid):
+		return stat.Mode&0o010 != 0
+	}
+	return stat.Mode&0o001 != 0
+}
+
+func (u User) in(gid uint32) bool {
+	for _, g := range u.groups {
+		if g == gid {
+			return true
+		}
+	}
+	return gid == u.GID
+}

@@ -1,0 +1,159 @@
+// Package command runs other programs: always by an argument list, never
+// through a shell, ended with everything they started when the context ends,
+// and with the end of what they printed in the error when they fail.
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hadjango/hadjango/internal/account"
+)
+
+// Command is a program with its arguments and its surroundings.
+type Command struct {
+	// Args are the program and its arguments.
+	Args []string
+	Dir  string
+	// Env is the whole environment; nil is this process's.
+	Env []string
+	// User is who it runs as.
+	User account.User
+	// Log is a file that everything it prints is appended to; empty for none.
+	Log string
+	// Stdin is what it reads; nothing when nil.
+	Stdin io.Reader
+}
+
+// Error says that a program failed.
+type Error struct {
+	Args []string
+	// Tail is the end of what it printed.
+	Tail string
+	// Log is the file with all it printed, if there is one.
+	Log string
+	Err error
+}
+
+func (e *Error) Error() string {
+	text := fmt.Sprintf("%s: %v", strings.Join(e.Args, " "), e.Err)
+	if e.Tail != "" {
+		text += "\n    " + strings.ReplaceAll(e.Tail, "\n", "\n    ")
+	}
+	if e.Log != "" {
+		text += "\nthe whole log: " + e.Log
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// stopGrace is how long a program may take to clean up after SIGTERM.
+const stopGrace = 10 * time.Second
+
+// Run runs the command to its end. When ctx ends first its whole process group
+// gets SIGTERM, and SIGKILL a while later.
+func (c Command) Run(ctx context.Context) error {
+	_, err := c.Output(ctx)
+	return err
+}
+
+// Output is Run, and returns what the program wrote to its standard output.
+func (c Command) Output(ctx context.Context) ([]byte, error) {
+	all := &ring{size: tailSize}
+	sinks := []io.Writer{all}
+	if c.Log != "" {
+		log, err := c.openLog()
+		if err != nil {
+			return nil, err
+		}
+		defer log.Close()
+		sinks = append(sinks, log)
+	}
+	var stdout bytes.Buffer
+	cmd := c.prepare(ctx)
+	both := io.MultiWriter(sinks...)
+	cmd.Stderr = both
+	cmd.Stdout = io.MultiWriter(&stdout, both)
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		// what the program itself has left behind must not go on
+		err = errors.Join(ctx.Err(), killGroup(cmd.Process))
+	}
+	if err != nil {
+		return nil, &Error{Args: c.Args, Tail: lastLines(all.String()), Log: c.Log, Err: err}
+	}
+	return stdout.Bytes(), nil
+}
+
+func (c Command) prepare(ctx context.Context) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
+	cmd.Dir, cmd.Env, cmd.Stdin = c.Dir, c.Env, c.Stdin
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if c.User.Name != "" {
+		cmd.SysProcAttr.Credential = c.User.Credential()
+	}
+	cmd.WaitDelay = stopGrace
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	return cmd
+}
+
+func killGroup(leader *os.Process) error {
+	if leader == nil {
+		return nil
+	}
+	if err := syscall.Kill(-leader.Pid, syscall.SIGKILL); !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+func (c Command) openLog() (*os.File, error) {
+	log, err := os.OpenFile(c.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("log of %s: %w", c.Args[0], err)
+	}
+	if _, err := fmt.Fprintf(log, "$ %s\n", strings.Join(c.Args, " ")); err != nil {
+		return nil, errors.Join(fmt.Errorf("log of %s: %w", c.Args[0], err), log.Close())
+	}
+	return log, nil
+}
+
+const (
+	tailSize  = 16 << 10
+	tailLines = 15
+)
+
+func lastLines(text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
+}
+
+// ring keeps the last bytes that were written to it. exec gives standard
+// output and error a goroutine each, so it is locked.
+type ring struct {
+	mu   sync.Mutex
+	size int
+	data []byte
+}
+
+func (r *ring) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.data = append(r.data, p...)
+	if over := len(r.data) - r.size; over > 0 {
+		r.data = append(r.data[:0], r.data[over:]...)
+	}
+	return len(p), nil
+}
+
+func (r *ring) String() string { return string(r.data) }
