@@ -1,0 +1,109 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/hadjango/hadjango/internal/proc"
+)
+
+func (s Stack) upEmperor(ctx context.Context, e Emperor, report Report) error {
+	if _, ok := s.running(e.PIDFile); ok {
+		if err := waitAnswer(ctx, e.Stats, nil); err != nil {
+			return fmt.Errorf("%s: it runs, but its stats socket does not answer: %w", e.Name, err)
+		}
+		report(e.Name, "runs")
+		return nil
+	}
+	start := time.Now()
+	if err := s.startEmperor(ctx, e); err != nil {
+		return fmt.Errorf("start %s: %w", e.Name, err)
+	}
+	report(e.Name, fmt.Sprintf("started in %.1f s", time.Since(start).Seconds()))
+	return nil
+}
+
+// startEmperor starts it in a session of its own, so that no terminal's end
+// and no Ctrl-C reaches it.
+func (s Stack) startEmperor(ctx context.Context, e Emperor) error {
+	log, err := os.OpenFile(e.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	// a socket left by a dead emperor would answer nobody, but a file there
+	// must not be taken for the new one's
+	if err := os.Remove(e.Stats); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	cmd := exec.Command(s.Programs.UWSGI, "--ini", e.Config)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, log, log
+	// the workers inherit this, so it must not depend on whose shell started them
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=" + s.User.Home}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: s.User.Credential()}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	if err := waitAnswer(ctx, e.Stats, ended); err != nil {
+		return fmt.Errorf("%w; its log: %s", err, e.Log)
+	}
+	return nil
+}
+
+// answerPoll is how often a socket is tried that is about to exist.
+const answerPoll = 5 * time.Millisecond
+
+// waitAnswer returns when somebody listens at the socket, or the process that
+// was to listen has ended.
+func waitAnswer(ctx context.Context, socket string, ended <-chan error) error {
+	tick := time.NewTicker(answerPoll)
+	defer tick.Stop()
+	for {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case err := <-ended:
+			return fmt.Errorf("it ended at once (%w)", err)
+		case <-ctx.Done():
+			return errors.Join(err, context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+}
+
+// nudgeEvery is how often an emperor that ends is woken to look again at what
+// it waits for; by itself it looks once a second.
+const nudgeEvery = 10 * time.Millisecond
+
+// endEmperor lets every instance of an emperor finish its requests. The first
+// of the family is the emperor's uWSGI master, which notices the end of the
+// emperor up to a second late and has nothing else to do, so it is not waited for.
+func endEmperor(ctx context.Context, family []proc.Process) error {
+	master, others := family[0], family[1:]
+	if err := master.Signal(syscall.SIGINT); err != nil {
+		return err
+	}
+	tick := time.NewTicker(nudgeEvery)
+	defer tick.Stop()
+	for len(proc.Living(others)) > 0 {
+		if err := others[0].Signal(syscall.SIGWINCH); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return errors.Join(master.Signal(syscall.SIGKILL), proc.Wait(ctx, family))
+}

@@ -1,0 +1,163 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hadjango/hadjango/internal/command"
+	"github.com/hadjango/hadjango/internal/proc"
+)
+
+func (s Stack) upNginx(ctx context.Context, report Report) error {
+	if _, ok := s.running(s.Nginx.PIDFile); ok {
+		report("nginx", "runs")
+		return nil
+	}
+	start := time.Now()
+	if err := s.retireOrphans(ctx, report); err != nil {
+		return err
+	}
+	if err := s.startNginx(ctx); err != nil {
+		return fmt.Errorf("start nginx: %w", err)
+	}
+	report("nginx", fmt.Sprintf("started in %.1f s", time.Since(start).Seconds()))
+	return nil
+}
+
+// retireOrphans asks workers whose master was killed to finish and go: they
+// still serve, but they hold the port.
+func (s Stack) retireOrphans(ctx context.Context, report Report) error {
+	orphans, err := proc.Under(s.Dir, "nginx")
+	if err != nil || len(orphans) == 0 {
+		return err
+	}
+	for _, p := range orphans {
+		report("nginx", fmt.Sprintf("orphaned worker %d is told to finish", p.PID))
+		if err := p.Signal(syscall.SIGQUIT); err != nil {
+			return fmt.Errorf("end orphaned nginx worker %d: %w", p.PID, err)
+		}
+	}
+	return s.waitListenable(ctx)
+}
+
+func (s Stack) startNginx(ctx context.Context) error {
+	for _, address := range s.Nginx.Listen {
+		if err := listenable(address); err != nil {
+			return fmt.Errorf("listen on %s: %w; see who has the port with ss -ltnp, or set listen in hadjango.yml", address, err)
+		}
+	}
+	if err := s.TestNginx(ctx); err != nil {
+		return err
+	}
+	return s.nginx(ctx)
+}
+
+// TestNginx lets nginx check its configuration.
+func (s Stack) TestNginx(ctx context.Context) error { return s.nginx(ctx, "-t", "-q") }
+
+// ReloadNginx checks the configuration and lets nginx take it over: new
+// workers start, old ones finish what they have, and close idle connections.
+func (s Stack) ReloadNginx(ctx context.Context) error {
+	process, ok := s.running(s.Nginx.PIDFile)
+	if !ok {
+		return ErrNginxDown
+	}
+	if err := s.TestNginx(ctx); err != nil {
+		return err
+	}
+	before := proc.Family(process.PID)[1:]
+	if err := process.Signal(syscall.SIGHUP); err != nil {
+		return fmt.Errorf("reload nginx: %w", err)
+	}
+	return s.waitReloaded(ctx, process, before)
+}
+
+// ErrNginxDown says that nginx does not run.
+var ErrNginxDown = errors.New("nginx does not run: start the servers with mage up")
+
+// waitReloaded returns when new workers run and the old ones take no new
+// connection: nginx then calls them shutting down.
+func (s Stack) waitReloaded(ctx context.Context, master proc.Process, before []proc.Process) error {
+	old := map[int]bool{}
+	for _, p := range before {
+		old[p.PID] = true
+	}
+	return poll(ctx, func() error {
+		fresh := 0
+		for _, p := range proc.Family(master.PID)[1:] {
+			switch {
+			case !old[p.PID]:
+				fresh++
+			case !strings.Contains(p.Name(), "shutting down"):
+				return errReloading
+			}
+		}
+		if fresh == 0 {
+			return errReloading
+		}
+		return nil
+	})
+}
+
+var errReloading = errors.New("nginx has not finished reloading")
+
+func (s Stack) nginx(ctx context.Context, args ...string) error {
+	args = append([]string{s.Programs.Nginx, "-p", s.Dir, "-c", s.Nginx.Config, "-e", s.Nginx.ErrorLog}, args...)
+	return command.Command{Args: args, Dir: s.Dir}.Run(ctx)
+}
+
+// waitListenable returns when every address is free.
+func (s Stack) waitListenable(ctx context.Context) error {
+	return poll(ctx, func() error {
+		for _, address := range s.Nginx.Listen {
+			if err := listenable(address); err != nil {
+				return fmt.Errorf("listen on %s: %w", address, err)
+			}
+		}
+		return nil
+	})
+}
+
+// listenable tells why nginx could not listen on an address.
+func listenable(address string) error {
+	listener, err := net.Listen("tcp", strings.TrimPrefix(address, "*"))
+	if err != nil {
+		var system *os.SyscallError
+		if errors.As(err, &system) {
+			return system.Err
+		}
+		return err
+	}
+	return listener.Close()
+}
+
+// poll tries until there is no error, and returns the last one when ctx ends.
+func poll(ctx context.Context, try func() error) error {
+	tick := time.NewTicker(answerPoll)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+}
+
+// endNginx lets it answer what it has begun. The first of the family is its master.
+func endNginx(ctx context.Context, family []proc.Process) error {
+	if err := family[0].Signal(syscall.SIGQUIT); err != nil {
+		return err
+	}
+	return proc.Wait(ctx, family)
+}

@@ -1,0 +1,115 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/hadjango/hadjango/internal/account"
+	"github.com/hadjango/hadjango/internal/command"
+	"github.com/hadjango/hadjango/python"
+)
+
+// Programs are the programs of other makers that a site runs on.
+type Programs struct {
+	// Nginx, UWSGI and Python are paths; Python is the interpreter that
+	// uWSGI's plugin is linked with, unless another was asked for.
+	Nginx, UWSGI, Python string
+	// MimeTypes is nginx's table of them.
+	MimeTypes string
+}
+
+// MissingError says which packages of Debian or Ubuntu are missing.
+type MissingError struct{ Packages []string }
+
+func (e *MissingError) Error() string {
+	return "missing: " + strings.Join(e.Packages, ", ") + "; as root run: " + strings.Join(installCommand(e.Packages), " ")
+}
+
+// Where Debian's packages put what is in no search path.
+const (
+	uwsgiPlugins = "/usr/lib/uwsgi/plugins"
+	mimeTypes    = "/etc/nginx/mime.types"
+)
+
+// FindPrograms looks for all that a site needs. What is missing is a
+// [*MissingError]. An interpreter that is not empty is taken as it is.
+func FindPrograms(ctx context.Context, interpreter string) (Programs, error) {
+	programs := Programs{
+		Nginx: look("nginx"), UWSGI: look("uwsgi-core", "uwsgi"), Python: interpreter, MimeTypes: mimeTypes,
+	}
+	plugin := filepath.Join(uwsgiPlugins, "python3_plugin.so")
+	if programs.Python == "" {
+		programs.Python, _ = python.Linked(plugin)
+	}
+	missing := missingPackages(map[string]bool{
+		"nginx":                programs.Nginx != "" && exists(mimeTypes),
+		"uwsgi-core":           programs.UWSGI != "",
+		"uwsgi-plugin-python3": exists(plugin),
+		"python3-venv":         programs.Python != "" && canMakeVenv(ctx, programs.Python),
+	})
+	if len(missing) > 0 {
+		return programs, &MissingError{missing}
+	}
+	return programs, nil
+}
+
+func missingPackages(found map[string]bool) []string {
+	var missing []string
+	for _, name := range []string{"nginx", "uwsgi-core", "uwsgi-plugin-python3", "python3-venv"} {
+		if !found[name] {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+func canMakeVenv(ctx context.Context, interpreter string) bool {
+	me, err := account.Current()
+	return err == nil && python.Python{Path: interpreter, User: me}.CanMakeVenv(ctx)
+}
+
+// look prefers PATH and falls back to where Debian keeps servers, which is not
+// in an ordinary user's PATH.
+func look(names ...string) string {
+	for _, name := range names {
+		for _, candidate := range []string{name, "/usr/sbin/" + name, "/usr/bin/" + name} {
+			if path, err := exec.LookPath(candidate); err == nil {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// CanInstall tells whether this process may install packages here: it is root,
+// and the machine has apt-get.
+func CanInstall() bool { return os.Geteuid() == 0 && look("apt-get") != "" }
+
+// Install installs packages of Debian or Ubuntu.
+func Install(ctx context.Context, packages []string, log string) error {
+	me, err := account.Current()
+	if err != nil {
+		return err
+	}
+	env := append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	for _, args := range [][]string{{"apt-get", "update"}, installCommand(packages)} {
+		err := command.Command{Args: args, Dir: "/", Env: env, User: me, Log: log}.Run(ctx)
+		if err != nil {
+			return fmt.Errorf("install %s: %w", strings.Join(packages, ", "), err)
+		}
+	}
+	return nil
+}
+
+func installCommand(packages []string) []string {
+	return append([]string{"apt-get", "install", "--yes", "--no-install-recommends"}, packages...)
+}
