@@ -1,0 +1,291 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/python"
+	"github.com/hadjango/hadjango/src"
+	"github.com/hadjango/hadjango/stack"
+)
+
+// FindFreeBuild returns the first name that no build has.
+func (s *Site) FindFreeBuild() (builds.Name, error) { return s.store.Free() }
+
+// CreateBuild makes a complete build: the project's tracked files with the
+// overlay over them, the stamp, a virtualenv with the requirements, the
+// project's build commands, and its own configuration. An incomplete build of
+// that name is made anew; a complete one is [builds.ErrExists].
+func (s *Site) CreateBuild(ctx context.Context, name builds.Name) error {
+	return s.changing(ctx, "createBuild "+string(name), func(ctx context.Context) error {
+		programs, err := stack.FindPrograms(ctx, s.config.Python)
+		if err != nil {
+			return fmt.Errorf("create build %s: %w", name, err)
+		}
+		return s.createBuild(ctx, programs, name)
+	})
+}
+
+// making is a build while it is made.
+type making struct {
+	*Site
+	name     builds.Name
+	dir      string
+	manifest builds.Manifest
+	python   python.Python
+	diary    diary
+}
+
+func (s *Site) createBuild(ctx context.Context, programs stack.Programs, name builds.Name) error {
+	if err := s.clearIncomplete(name); err != nil {
+		return err
+	}
+	dir, err := s.store.Create(name)
+	if err != nil {
+		return err
+	}
+	m := &making{
+		Site: s, name: name, dir: dir,
+		manifest: builds.Manifest{Name: name, Created: time.Now().UTC()},
+		python:   python.Python{Path: programs.Python, User: s.user, Log: s.buildLog(name)},
+	}
+	if err := m.run(ctx); err != nil {
+		return fmt.Errorf("create build %s: %w", name, err)
+	}
+	return nil
+}
+
+// clearIncomplete makes the name free when what bears it was never completed.
+func (s *Site) clearIncomplete(name builds.Name) error {
+	if !s.store.Exists(name) {
+		return s.store.Sweep()
+	}
+	manifest, err := s.store.Manifest(name)
+	if err != nil {
+		return err
+	}
+	if manifest.Complete {
+		free, err := s.store.Free()
+		return errors.Join(fmt.Errorf("create build %s: %w; the next free name is %s", name, builds.ErrExists, free), err)
+	}
+	s.reporter.Note(fmt.Sprintf("build %s was not complete: it is made anew", name))
+	return s.store.Remove(name)
+}
+
+// run does the steps. What needs nothing of another runs beside it.
+func (m *making) run(ctx context.Context) error {
+	if err := m.step(ctx, "copy", m.copySource); err != nil {
+		return err
+	}
+	group, inner := errgroup.WithContext(ctx)
+	group.Go(func() error { return m.step(inner, "stamp", m.stamp) })
+	group.Go(func() error { return m.step(inner, "virtualenv", m.virtualenv) })
+	group.Go(func() error { return m.step(inner, "assets", m.linkAssets) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := m.manifest.Write(m.dir); err != nil {
+		return err
+	}
+	if err := m.step(ctx, "configuration", m.configure); err != nil {
+		return err
+	}
+	for _, command := range m.config.Build {
+		err := m.step(ctx, commandName(command), func(ctx context.Context, _ Step) (string, bool, error) {
+			return "", false, m.runInBuild(ctx, m.name, m.manifest.Tag, command)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	m.manifest.Steps, m.manifest.Complete = m.diary.steps, true
+	if err := m.manifest.Write(m.dir); err != nil {
+		return err
+	}
+	return m.user.Own(m.dir)
+}
+
+// step is a step of the site that goes into the manifest too.
+func (m *making) step(ctx context.Context, name string, do func(context.Context, Step) (detail string, reused bool, err error)) error {
+	start := time.Now()
+	return m.Site.step(ctx, fmt.Sprintf("%s: %s", m.name, name), func(ctx context.Context, step Step) (string, error) {
+		detail, reused, err := do(ctx, step)
+		m.diary.note(name, start, reused)
+		return detail, err
+	})
+}
+
+func (m *making) copySource(ctx context.Context, _ Step) (string, bool, error) {
+	project := filepath.Join(m.root, m.config.Project)
+	revision, err := builds.SourceRevision(ctx, project)
+	if err != nil {
+		return "", false, err
+	}
+	m.manifest.Source, m.manifest.Tag = revision, revision.String()
+	report, err := builds.CopySource(ctx, project, m.dir, builds.CopyOptions{Skip: []string{m.deploy}})
+	if err != nil {
+		return "", false, err
+	}
+	if err := m.refuseReserved(); err != nil {
+		return "", false, err
+	}
+	if err := m.layOver(ctx); err != nil {
+		return "", false, err
+	}
+	return fmt.Sprintf("%d files at %s", report.Files, revision), false, m.user.Own(m.dir)
+}
+
+// layOver copies the overlay that every build has, and then the project's own.
+func (m *making) layOver(ctx context.Context) error {
+	if err := builds.CopyFS(ctx, src.Files, m.dir); err != nil {
+		return err
+	}
+	overlay := filepath.Join(m.root, m.config.Overlay)
+	if _, err := os.Stat(overlay); m.config.Overlay == "" || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	_, err := builds.CopySource(ctx, overlay, m.dir, builds.CopyOptions{Skip: []string{m.deploy}})
+	return err
+}
+
+// reserved are the names in a build that are ours.
+var reserved = []string{
+	"build.json", ".DEPLOY_TAG", "vassal.ini", "zerg.ini", "zerg2.ini", "app.sock", "live.conf", "stage.conf",
+	configDir, "pyvenv.cfg", "assets/static", "assets/media",
+}
+
+func (m *making) refuseReserved() error {
+	for _, name := range reserved {
+		if _, err := os.Lstat(filepath.Join(m.dir, name)); err == nil {
+			return fmt.Errorf("the project %s has a file %s, which is the name of a part of every build: rename it in the project", m.config.Project, name)
+		}
+	}
+	return nil
+}
+
+func (m *making) stamp(ctx context.Context, _ Step) (detail string, reused bool, err error) {
+	m.manifest.Stamp, err = builds.Stamp(ctx, m.dir)
+	if err != nil {
+		return "", false, err
+	}
+	return m.manifest.Stamp[:7], false, m.user.Own(filepath.Join(m.dir, ".git"))
+}
+
+// virtualenv installs the requirements from the wheelhouse, which is filled
+// first where it does not have them.
+func (m *making) virtualenv(ctx context.Context, _ Step) (detail string, reused bool, err error) {
+	if err := m.python.Venv(ctx, m.dir); err != nil {
+		return "", false, err
+	}
+	requirements := m.requirements()
+	if requirements == "" {
+		return "no requirements", false, nil
+	}
+	house := m.wheelhouseFor(m.python)
+	hash, reused, err := house.Fill(ctx, requirements)
+	if err != nil {
+		return "", false, err
+	}
+	m.manifest.Requirements = hash
+	return "requirements " + hash, reused, house.Install(ctx, hash, m.dir)
+}
+
+// linkAssets leads the build's assets to where nginx finds them.
+func (m *making) linkAssets(context.Context, Step) (string, bool, error) {
+	static := m.static(m.name)
+	if err := os.RemoveAll(static); err != nil {
+		return "", false, err
+	}
+	for _, dir := range []string{static, m.Site.media(), filepath.Join(m.dir, "assets")} {
+		if err := m.user.MkdirAll(dir, 0o755); err != nil {
+			return "", false, err
+		}
+	}
+	for link, target := range map[string]string{"static": static, "media": m.Site.media()} {
+		if err := m.symlink(target, filepath.Join(m.dir, "assets", link)); err != nil {
+			return "", false, err
+		}
+	}
+	return "", false, nil
+}
+
+func (m *making) configure(context.Context, Step) (string, bool, error) {
+	return "", false, m.renderBuild(m.name, m.manifest.Tag)
+}
+
+// requirements is the project's file of requirements; empty where it has none.
+func (s *Site) requirements() string {
+	path := filepath.Join(s.root, s.config.Project, s.config.Requirements)
+	if info, err := os.Stat(path); s.config.Requirements == "" || err != nil || info.IsDir() {
+		return ""
+	}
+	return path
+}
+
+func (s *Site) wheelhouseFor(p python.Python) python.Wheelhouse {
+	return python.Wheelhouse{Python: p, Dir: s.wheelhouse(), Cache: s.cache()}
+}
+
+// BuildWheels fills the wheelhouse with what the project requires. It tells
+// whether the wheels were there already.
+func (s *Site) BuildWheels(ctx context.Context) (reused bool, err error) {
+	err = s.changing(ctx, "buildWheels", func(ctx context.Context) error {
+		programs, err := stack.FindPrograms(ctx, s.config.Python)
+		if err != nil {
+			return fmt.Errorf("build wheels: %w", err)
+		}
+		reused, err = s.buildWheels(ctx, programs)
+		return err
+	})
+	return reused, err
+}
+
+func (s *Site) buildWheels(ctx context.Context, programs stack.Programs) (reused bool, err error) {
+	requirements := s.requirements()
+	if requirements == "" {
+		return false, nil
+	}
+	house := s.wheelhouseFor(python.Python{Path: programs.Python, User: s.user, Log: s.log("wheels.log")})
+	err = s.step(ctx, "wheelhouse", func(ctx context.Context, _ Step) (detail string, err error) {
+		hash, there, err := house.Fill(ctx, requirements)
+		reused = there
+		if there {
+			return "there already: " + hash, err
+		}
+		return hash, err
+	})
+	return reused, err
+}
+
+// Remove deletes a build with its static files, its logs and its sockets. One
+// that runs is drained and stopped first. It is refused for live and stage.
+func (s *Site) Remove(ctx context.Context, name builds.Name) error {
+	return s.changing(ctx, "rm "+string(name), func(ctx context.Context) error {
+		if err := s.stop(ctx, "rm", name); err != nil {
+			return err
+		}
+		return s.step(ctx, fmt.Sprintf("remove %s", name), func(context.Context, Step) (string, error) {
+			return "", s.remove(name)
+		})
+	})
+}
+
+// remove takes the build itself last: while it is there, a removal that was
+// cut short can be run again.
+func (s *Site) remove(name builds.Name) error {
+	errs := []error{os.RemoveAll(s.static(name)), s.removeRunFiles(name)}
+	for _, log := range s.buildLogs(name) {
+		errs = append(errs, os.RemoveAll(log))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return s.store.Remove(name)
+}

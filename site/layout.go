@@ -1,0 +1,126 @@
+package site
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/uwsgi"
+	"github.com/hadjango/hadjango/uwsgiconf"
+)
+
+// layout says where everything of a site lies. Nothing is written outside
+// deploy but sockets and pid files, when run is set.
+type layout struct{ root, deploy, run string }
+
+func newLayout(root, run string) layout {
+	if !filepath.IsAbs(run) {
+		run = filepath.Join(root, run)
+	}
+	return layout{root, filepath.Join(root, "deploy"), run}
+}
+
+func (l layout) deployFile(name string) string { return filepath.Join(l.deploy, name) }
+func (l layout) builds() string                { return l.deployFile("builds") }
+func (l layout) assets() string                { return l.deployFile("assets") }
+func (l layout) media() string                 { return filepath.Join(l.assets(), "media") }
+func (l layout) wheelhouse() string            { return filepath.Join(l.deploy, "deps", "wheelhouse") }
+func (l layout) cache() string                 { return filepath.Join(l.deploy, "deps", "cache") }
+func (l layout) data() string                  { return l.deployFile("data") }
+func (l layout) etc(name string) string        { return filepath.Join(l.deploy, "etc", name) }
+func (l layout) log(name string) string        { return filepath.Join(l.deploy, "logs", name) }
+func (l layout) runFile(name string) string    { return filepath.Join(l.run, name) }
+
+func (l layout) static(name builds.Name) string {
+	return filepath.Join(l.assets(), "static", string(name))
+}
+
+func (l layout) buildLog(name builds.Name) string { return l.log(string(name) + ".build.log") }
+
+// buildLogs are all logs of a build; rm takes them with it.
+func (l layout) buildLogs(name builds.Name) []string {
+	logs := []string{l.buildLog(name), l.vassal(name).Log}
+	for _, slot := range slots {
+		logs = append(logs, l.zerg(name, slot).Log)
+	}
+	return logs
+}
+
+// socket is where the build's vassal listens; app.sock in the build leads there.
+func (l layout) socket(name builds.Name) string { return l.runFile(string(name) + ".app.sock") }
+
+func (l layout) zergServer(name builds.Name) string { return l.runFile(string(name) + ".zerg") }
+
+// pointerSocket leads through the pointer to the socket of the build it names.
+// It lies in run because nginx takes no longer paths than uWSGI.
+func (l layout) pointerSocket(p builds.Pointer) string { return l.runFile(string(p) + ".sock") }
+
+// slots are the places of a build's zerg. It has two so that a restart can let
+// a new one take over before the old one ends.
+var slots = []string{"zerg", "zerg2"}
+
+// configDir has a build's own configuration. A directory called uwsgi would be
+// taken for a Python package of that name by whoever tries to import it.
+const configDir = "uwsgi.d"
+
+func (l layout) vassal(name builds.Name) uwsgi.Unit { return l.unit(name, "vassal") }
+
+func (l layout) zerg(name builds.Name, slot string) uwsgi.Unit {
+	u := l.unit(name, slot)
+	u.FIFO = l.runFile(string(name) + "." + slot + ".fifo")
+	return u
+}
+
+func (l layout) unit(name builds.Name, role string) uwsgi.Unit {
+	return uwsgi.Unit{
+		Link:   filepath.Join(l.builds(), string(name), role+".ini"),
+		Config: filepath.Join(configDir, role+".ini"),
+		Stats:  l.runFile(string(name) + "." + role + ".stats"),
+		Log:    l.log(string(name) + "." + role + ".log"),
+	}
+}
+
+// longestSocket is the longest name that a socket of a build has.
+const longestSocket = "zzz.vassal.stats"
+
+func (l layout) check() error {
+	longest := l.runFile(longestSocket)
+	if !safePath.MatchString(longest) {
+		return fmt.Errorf("run: %q holds characters that nginx or uWSGI would take for something else", l.run)
+	}
+	if len(longest) > uwsgiconf.MaxSocketPath {
+		return fmt.Errorf("paths of unix sockets such as %s would be %d bytes long, and uWSGI takes %d: set run in %s to a shorter directory, for example /run/hadjango",
+			longest, len(longest), uwsgiconf.MaxSocketPath, ConfigFile)
+	}
+	return nil
+}
+
+// prepare makes the directories. Those that hold what others must not read are
+// the user's alone.
+func (s *Site) prepare() error {
+	for _, dir := range []struct {
+		path string
+		perm os.FileMode
+	}{
+		{s.deploy, 0o755},
+		{s.builds(), 0o755},
+		{s.assets(), 0o755},
+		{filepath.Join(s.assets(), "static"), 0o755},
+		{s.media(), 0o755},
+		{filepath.Dir(s.wheelhouse()), 0o755},
+		{s.wheelhouse(), 0o755},
+		{s.cache(), 0o755},
+		{s.data(), 0o700},
+		{s.etc(""), 0o755},
+		{s.etc("pages"), 0o755},
+		{s.log(""), 0o750},
+		{s.run, 0o750},
+		{s.deployFile("tmp"), 0o700},
+	} {
+		if err := s.user.MkdirAll(dir.path, dir.perm); err != nil {
+			return fmt.Errorf("prepare %s: %w", dir.path, err)
+		}
+	}
+	return nil
+}

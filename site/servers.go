@@ -1,0 +1,135 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/hadjango/hadjango/stack"
+)
+
+// Up starts the servers of this machine that do not run, mends what is
+// orphaned and leaves what runs. The builds that were active come back.
+func (s *Site) Up(ctx context.Context) error {
+	return s.changing(ctx, "up", func(ctx context.Context) error {
+		programs, err := stack.FindPrograms(ctx, s.config.Python)
+		if err != nil {
+			return fmt.Errorf("up: %w", err)
+		}
+		return s.up(ctx, programs)
+	})
+}
+
+func (s *Site) up(ctx context.Context, programs stack.Programs) error {
+	changed, err := s.renderServers(programs)
+	if err != nil {
+		return fmt.Errorf("up: %w", err)
+	}
+	ctx, cancel := within(ctx, s.config.Timeouts.Start, "start")
+	defer cancel()
+	servers := s.stack(programs)
+	ran := servers.Health().Nginx
+	if err := servers.Up(ctx, s.waitVassals, s.noteServer); err != nil {
+		return fmt.Errorf("up: %w", err)
+	}
+	if ran && changed {
+		if err := s.reloadNginx(ctx, servers); err != nil {
+			return err
+		}
+	}
+	return s.waitActive(ctx)
+}
+
+// waitActive returns when every build that is to be active is. One that does
+// not come back is named, and the others are waited for all the same; the
+// emperor goes on trying.
+func (s *Site) waitActive(ctx context.Context) error {
+	names, err := s.store.List()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		for _, slot := range s.linked(name) {
+			if err := s.zergs.WaitZerg(ctx, s.zerg(name, slot)); err != nil {
+				errs = append(errs, fmt.Errorf("build %s has not come back: %w; see %s", name, err, s.zerg(name, slot).Log))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// waitVassals returns when every vassal that is to run holds its sockets; a
+// zerg that is started earlier dies, and is started again a second later.
+func (s *Site) waitVassals(ctx context.Context) error {
+	names, err := s.store.List()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		unit := s.vassal(name)
+		if _, err := os.Lstat(unit.Link); err != nil {
+			continue
+		}
+		if err := s.vassals.WaitVassal(ctx, unit); err != nil {
+			return fmt.Errorf("the sockets of build %s have not come back: %w; see %s", name, err, unit.Log)
+		}
+	}
+	return nil
+}
+
+// Down ends all servers of this machine after the requests in flight. Up
+// brings back what ran.
+func (s *Site) Down(ctx context.Context) error {
+	return s.changing(ctx, "down", func(ctx context.Context) error {
+		ctx, cancel := within(ctx, s.config.Timeouts.Drain, "drain")
+		defer cancel()
+		return s.stack(stack.Programs{}).Down(ctx, s.noteServer)
+	})
+}
+
+// NginxReload writes nginx's configuration, lets nginx check it, and reloads.
+func (s *Site) NginxReload(ctx context.Context) error {
+	return s.changing(ctx, "nginxReload", s.nginxReload)
+}
+
+func (s *Site) nginxReload(ctx context.Context) error {
+	programs, err := stack.FindPrograms(ctx, s.config.Python)
+	if err != nil {
+		return fmt.Errorf("reload nginx: %w", err)
+	}
+	if _, err := s.renderServers(programs); err != nil {
+		return fmt.Errorf("reload nginx: %w", err)
+	}
+	return s.reloadNginx(ctx, s.stack(programs))
+}
+
+func (s *Site) reloadNginx(ctx context.Context, servers stack.Stack) error {
+	return s.step(ctx, "reload nginx", func(ctx context.Context, _ Step) (string, error) {
+		ctx, cancel := within(ctx, s.config.Timeouts.Switch, "switch")
+		defer cancel()
+		return "", servers.ReloadNginx(ctx)
+	})
+}
+
+func (s *Site) noteServer(server, what string) { s.reporter.Note(server + ": " + what) }
+
+func (s *Site) health() stack.Health { return s.stack(stack.Programs{}).Health() }
+
+// findOrInstall finds the programs a site needs, and installs Debian's
+// packages of those that are missing where this process may.
+func (s *Site) findOrInstall(ctx context.Context) (stack.Programs, error) {
+	programs, err := stack.FindPrograms(ctx, s.config.Python)
+	var missing *stack.MissingError
+	if !errors.As(err, &missing) || !stack.CanInstall() {
+		return programs, err
+	}
+	err = s.step(ctx, "install "+fmt.Sprint(missing.Packages), func(ctx context.Context, _ Step) (string, error) {
+		return "", stack.Install(ctx, missing.Packages, s.log("install.log"))
+	})
+	if err != nil {
+		return programs, err
+	}
+	return stack.FindPrograms(ctx, s.config.Python)
+}

@@ -1,0 +1,228 @@
+// Package site is one project deployed on one machine: its builds, its two
+// pointers and its servers, and the verbs that change them.
+//
+//	s, err := site.Open(".", site.Options{})
+//	name, err := s.ParseName("c")
+//	err = s.CreateBuild(ctx, name)
+//	err = s.Stage(ctx, name)              // activates and warms it too
+//	swap, err := s.SwapLive(ctx, "")      // stage and live change places
+//	fmt.Println(swap)
+//
+// Every verb that changes something holds the site's lock, may be interrupted
+// at any moment through its context, and may be run again. A verb that reads
+// never waits. The package prints nothing: what a verb does is told to a
+// [Reporter], and what went wrong is in the error, with what to do next.
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/config"
+	"github.com/hadjango/hadjango/internal/account"
+	"github.com/hadjango/hadjango/stack"
+	"github.com/hadjango/hadjango/uwsgi"
+)
+
+// ConfigFile is the name of the file in a site's directory that says what
+// differs from the defaults; it need not exist.
+const ConfigFile = "hadjango.yml"
+
+// Options are the optional parts of a site.
+type Options struct {
+	// Reporter is told what a verb does; nobody is when it is nil.
+	Reporter Reporter
+}
+
+// Site is one site. Its methods may be called by many at once; those that
+// change something take turns, across processes too.
+type Site struct {
+	layout
+	config   config.Config
+	store    builds.Store
+	user     account.User
+	reporter Reporter
+	vassals  uwsgi.Emperor
+	zergs    uwsgi.Emperor
+	// warning is said once by the first verb that changes something.
+	warning string
+}
+
+// Open returns the site in dir. It reads the configuration and changes nothing.
+func Open(dir string, options Options) (*Site, error) {
+	root, err := resolve(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open site: %w", err)
+	}
+	c, err := config.Load(filepath.Join(root, ConfigFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		c, err = config.Default(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newSite(root, c, options)
+}
+
+func newSite(root string, c config.Config, options Options) (*Site, error) {
+	layout := newLayout(root, c.Run)
+	if err := layout.check(); err != nil {
+		return nil, fmt.Errorf("open site %s: %w", root, err)
+	}
+	user, warning, err := chooseUser(root, c.User)
+	if err != nil {
+		return nil, fmt.Errorf("open site %s: %w", root, err)
+	}
+	s := &Site{
+		layout: layout, config: c, store: builds.OpenStore(layout.builds()), user: user, warning: warning,
+		reporter: options.Reporter,
+		vassals:  uwsgi.Emperor{Stats: layout.runFile("vassals.stats")},
+		zergs:    uwsgi.Emperor{Stats: layout.runFile("zergs.stats")},
+	}
+	if s.reporter == nil {
+		s.reporter = silent{}
+	}
+	return s, nil
+}
+
+// Config is the site's configuration.
+func (s *Site) Config() config.Config { return s.config }
+
+// safePath holds what may stand in nginx's and uWSGI's files as it is.
+var safePath = regexp.MustCompile(`^/[A-Za-z0-9._/+@-]*$`)
+
+// resolve follows links, because the kernel shows processes' files that way.
+func resolve(dir string) (string, error) {
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	root, err := filepath.EvalSymlinks(absolute)
+	if err != nil {
+		return "", err
+	}
+	if !safePath.MatchString(root) {
+		return "", fmt.Errorf("the path %q holds characters that nginx or uWSGI would take for something else: move the site to a path of letters, digits and . _ + @ -", root)
+	}
+	return root, nil
+}
+
+// defaultUser is who Debian's servers run as.
+const defaultUser = "www-data"
+
+// chooseUser says who the servers and the project's code run as. Only root has
+// a choice. A user who cannot reach the site could serve nothing of it.
+func chooseUser(root, wanted string) (user account.User, warning string, err error) {
+	me, err := account.Current()
+	if err != nil || os.Geteuid() != 0 {
+		return me, "", err
+	}
+	user, err = account.Lookup(or(wanted, defaultUser))
+	if err != nil && wanted == "" {
+		return me, fmt.Sprintf("everything runs as root: there is no user %s; set user in %s", defaultUser, ConfigFile), nil
+	}
+	if err != nil {
+		return me, "", err
+	}
+	closed, ok := user.CanEnter(root)
+	switch {
+	case ok:
+		return user, "", nil
+	case wanted == "":
+		return me, fmt.Sprintf("everything runs as root, because %s may not enter %s: move the site, for example to /srv, before others can reach it", user.Name, closed), nil
+	}
+	return me, "", fmt.Errorf("user %s may not enter %s: move the site, or open that directory to the user", user.Name, closed)
+}
+
+func or(value, fallback string) string {
+	if value == "" {
+		return fallback
+	}
+	return value
+}
+
+// NameError says that a text is not a build's name, and which one is free.
+type NameError struct {
+	Err  error
+	Free builds.Name
+}
+
+func (e *NameError) Error() string { return fmt.Sprintf("%v; the next free one is %s", e.Err, e.Free) }
+
+func (e *NameError) Unwrap() error { return e.Err }
+
+// ParseName takes the name of a build from a person.
+func (s *Site) ParseName(text string) (builds.Name, error) {
+	name, err := builds.ParseName(text)
+	if err == nil {
+		return name, nil
+	}
+	free, freeErr := s.store.Free()
+	if freeErr != nil {
+		return "", errors.Join(err, freeErr)
+	}
+	return "", &NameError{err, free}
+}
+
+// Pointed returns the build that a pointer names.
+func (s *Site) Pointed(p builds.Pointer) (builds.Name, error) { return s.store.Pointed(p) }
+
+// changing runs a verb under the site's lock.
+func (s *Site) changing(ctx context.Context, task string, verb func(context.Context) error) error {
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	unlock, err := builds.Lock(ended(ctx), s.deployFile("lock"), s.holder(task))
+	if err != nil {
+		return fmt.Errorf("%s: %w", task, err)
+	}
+	defer unlock()
+	if s.warning != "" {
+		s.reporter.Note(s.warning)
+		s.warning = ""
+	}
+	return verb(ctx)
+}
+
+func (s *Site) holder(task string) builds.Holder {
+	me, _ := account.Current()
+	host, _ := os.Hostname()
+	return builds.Holder{Task: task, User: me.Name, Host: host, PID: os.Getpid(), Since: time.Now()}
+}
+
+// ended is a context that has ended: try once, do not wait.
+func ended(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return ctx
+}
+
+// within bounds ctx, and names the key of the configuration that set the bound.
+func within(ctx context.Context, limit time.Duration, key string) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %s (timeouts.%s in %s): %w", limit, key, ConfigFile, context.DeadlineExceeded))
+}
+
+// stack is the site's servers, given their programs.
+func (s *Site) stack(programs stack.Programs) stack.Stack {
+	emperor := func(name string) stack.Emperor {
+		return stack.Emperor{
+			Name: "emperor of " + name, Config: s.etc(name + ".ini"),
+			Stats: s.runFile(name + ".stats"), PIDFile: s.runFile(name + ".pid"), Log: s.log(name + ".log"),
+		}
+	}
+	return stack.Stack{
+		Dir: s.deploy, Programs: programs, User: s.user,
+		Vassals: emperor("vassals"), Zergs: emperor("zergs"),
+		Nginx: stack.Nginx{
+			Config: s.etc("nginx.conf"), PIDFile: s.runFile("nginx.pid"), ErrorLog: s.log("nginx.error.log"),
+			Listen: s.config.Listen,
+		},
+	}
+}

@@ -1,0 +1,261 @@
+package site_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/proc"
+	"github.com/hadjango/hadjango/site"
+	"github.com/hadjango/hadjango/stack"
+)
+
+// The application of the tests: it says who it is, reads what it is sent, and
+// does what the path asks for.
+const app = `
+import os, time
+
+def application(environ, start_response):
+    environ["wsgi.input"].read()
+    path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
+    if path == "/slow":
+        time.sleep(float(query))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [("%s %s\n" % (os.environ["HADJANGO_BUILD"], environ["HTTP_HOST"])).encode()]
+`
+
+// testSite is a site on free ports in a directory of its own.
+type testSite struct {
+	*site.Site
+	t       *testing.T
+	dir     string
+	address string
+	notes   *notes
+}
+
+// newTestSite returns a site of the small application; config is added to its
+// hadjango.yml. Its servers are ended with the test, and nothing may be left.
+func newTestSite(t *testing.T, config string) testSite {
+	t.Helper()
+	t.Parallel()
+	needServers(t)
+	// short, because paths of unix sockets are, and open to whom root becomes
+	dir, err := os.MkdirTemp("", "hj")
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(dir, 0o755))
+	address := freeAddress(t)
+	s := testSite{t: t, dir: dir, address: address, notes: &notes{t: t}}
+	s.write("project/app.py", app)
+	s.write("hadjango.yml", fmt.Sprintf(`
+project: project
+overlay: ""
+wsgi: app:application
+listen: ["%s"]
+port: %d
+workers: {min: 2, max: 2}
+%s`, address, freePorts(t), config))
+	s.Site, err = site.Open(dir, site.Options{Reporter: s.notes})
+	require.NoError(t, err)
+	t.Cleanup(s.end)
+	return s
+}
+
+func (s testSite) end() {
+	require.NoError(s.t, s.Down(context.Background()))
+	left, err := proc.Under(s.dir, "nginx", "uwsgi", "uwsgi-core")
+	require.NoError(s.t, err)
+	require.Empty(s.t, left, "down leaves no process")
+	if s.t.Failed() {
+		s.printLogs()
+	}
+	require.NoError(s.t, os.RemoveAll(s.dir))
+}
+
+func (s testSite) printLogs() {
+	const most = 2000
+	logs, _ := filepath.Glob(filepath.Join(s.dir, "deploy/logs/*"))
+	for _, log := range logs {
+		data, _ := os.ReadFile(log)
+		s.t.Logf("%s:\n%s", log, data[max(0, len(data)-most):])
+	}
+}
+
+func (s testSite) write(path, text string) {
+	s.t.Helper()
+	path = filepath.Join(s.dir, path)
+	require.NoError(s.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(s.t, os.WriteFile(path, []byte(text), 0o644))
+}
+
+// get asks nginx, and returns the status, who answered, and the body.
+func (s testSite) get(host, path string) (status int, build, body string) {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+s.address+path, nil)
+	require.NoError(s.t, err)
+	request.Host = host
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	require.NoError(s.t, err)
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	require.NoError(s.t, err)
+	return response.StatusCode, response.Header.Get("X-Hadjango-Build"), string(data)
+}
+
+func (s testSite) requireServes(host, build string) {
+	s.t.Helper()
+	status, got, body := s.get(host, "/")
+	require.Equal(s.t, http.StatusOK, status, body)
+	require.Equal(s.t, build, got)
+	require.Equal(s.t, build+" "+host+"\n", body)
+}
+
+func (s testSite) state(name builds.Name) site.State {
+	s.t.Helper()
+	status, err := s.Status(s.t.Context())
+	require.NoError(s.t, err)
+	for _, b := range status.Builds {
+		if b.Name == name {
+			return b.State
+		}
+	}
+	return ""
+}
+
+// needServers skips where the servers are not installed. "mage check" installs
+// them, and tells tests by this variable that nothing may be skipped.
+func needServers(t *testing.T) {
+	t.Helper()
+	_, err := stack.FindPrograms(t.Context(), "")
+	if err != nil && os.Getenv("HADJANGO_TEST_ALL") == "" {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+var nextPorts atomic.Int32
+
+// freePorts returns the first of a hundred ports in a row, below those that
+// the kernel gives to others.
+func freePorts(t *testing.T) int {
+	t.Helper()
+	for range 200 {
+		first := 10000 + (os.Getpid()%97*100+int(nextPorts.Add(1))*100)%20000
+		if allFree(first) {
+			return first
+		}
+	}
+	t.Fatal("no hundred free ports in a row")
+	return 0
+}
+
+func allFree(first int) bool {
+	for port := first; port < first+100; port += 10 {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			return false
+		}
+		_ = listener.Close()
+	}
+	return true
+}
+
+// notes is a reporter that keeps what it is told.
+type notes struct {
+	t  *testing.T
+	mu sync.Mutex
+	// all holds the names of steps that ended, with ✗ before those that failed, and the notes.
+	all []string
+}
+
+type note struct {
+	*notes
+	name string
+}
+
+func (n *notes) add(text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.all = append(n.all, text)
+}
+
+func (n *notes) Begin(name string) site.Step { return note{n, name} }
+func (n *notes) Note(text string)            { n.add(text) }
+func (n note) Progress(int, int)             {}
+
+func (n note) End(_ string, err error) {
+	if err != nil {
+		n.add("✗ " + n.name)
+		return
+	}
+	n.add(n.name)
+}
+
+func (n *notes) forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.all = nil
+}
+
+func (n *notes) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return strings.Join(n.all, "\n")
+}
+
+// The promises hold for an ordinary user as they do for root: root runs the
+// tests of this package once more as one.
+func TestAll_AsOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("this is an ordinary user")
+	}
+	needServers(t)
+	dir, err := os.MkdirTemp("", "hj")
+	require.NoError(t, err)
+	defer os.RemoveAll(dir)
+	require.NoError(t, os.Chmod(dir, 0o755))
+	binary := filepath.Join(dir, "site.test")
+	data, err := os.ReadFile("/proc/self/exe")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(binary, data, 0o755))
+	home := filepath.Join(dir, "home")
+	require.NoError(t, os.Mkdir(home, 0o777))
+	require.NoError(t, os.Chmod(home, 0o777))
+
+	again := exec.CommandContext(t.Context(), binary, "-test.v", "-test.timeout=20m")
+	again.Dir = home
+	again.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home)
+	again.SysProcAttr = nobody()
+	out, err := again.CombinedOutput()
+
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "--- PASS: TestInit")
+	t.Logf("as an ordinary user: %d tests passed", strings.Count(string(out), "\n--- PASS: "))
+}
+
+func within(t *testing.T, limit time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}

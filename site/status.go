@@ -1,0 +1,173 @@
+package site
+
+import (
+	"context"
+	"io/fs"
+	"net"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/proc"
+	"github.com/hadjango/hadjango/stack"
+	"github.com/hadjango/hadjango/uwsgi"
+)
+
+// State is how far a build is from serving.
+type State string
+
+// The states of a build.
+const (
+	// Incomplete was never made to its end.
+	Incomplete State = "incomplete"
+	// Stopped has neither sockets nor workers.
+	Stopped State = "stopped"
+	// Idle has sockets and no workers.
+	Idle State = "idle"
+	// Starting has a zerg none of whose workers accepts requests yet.
+	Starting State = "starting"
+	// Active has workers that accept requests.
+	Active State = "active"
+)
+
+// Status is a site as it is at one moment.
+type Status struct {
+	Servers stack.Health  `json:"servers"`
+	Builds  []BuildStatus `json:"builds"`
+	// Live and Stage are the addresses to open.
+	LiveURL  string `json:"live_url"`
+	StageURL string `json:"stage_url"`
+}
+
+// BuildStatus is one build of a site.
+type BuildStatus struct {
+	Name builds.Name `json:"name"`
+	// Pointer is live or stage, or empty.
+	Pointer string    `json:"pointer,omitempty"`
+	State   State     `json:"state"`
+	Port    int       `json:"port"`
+	Tag     string    `json:"tag"`
+	Created time.Time `json:"created"`
+	// WorkersReady accept requests, WorkersBusy of them work on one, and
+	// WorkersMax is the most there can be.
+	WorkersReady int `json:"workers_ready"`
+	WorkersBusy  int `json:"workers_busy"`
+	WorkersMax   int `json:"workers_max"`
+	// MemoryBytes is the proportional share (Pss) of all its processes.
+	MemoryBytes uint64 `json:"memory_bytes"`
+	// SizeBytes is what its files take on disk, static files included.
+	SizeBytes int64 `json:"size_bytes"`
+}
+
+// Status looks at the site. It changes nothing and waits for nobody; the
+// builds are looked at side by side.
+func (s *Site) Status(ctx context.Context) (Status, error) {
+	names, err := s.store.List()
+	if err != nil {
+		return Status{}, err
+	}
+	status := Status{
+		Servers: s.health(), Builds: make([]BuildStatus, len(names)),
+		LiveURL: s.url(builds.Live), StageURL: s.url(builds.Stage),
+	}
+	var group errgroup.Group
+	for i, name := range names {
+		group.Go(func() (err error) {
+			status.Builds[i], err = s.buildStatus(ctx, name)
+			return err
+		})
+	}
+	return status, group.Wait()
+}
+
+func (s *Site) buildStatus(ctx context.Context, name builds.Name) (BuildStatus, error) {
+	manifest, err := s.store.Manifest(name)
+	if err != nil {
+		return BuildStatus{}, err
+	}
+	port, _ := builds.Endpoint{Build: name}.Port(s.config.Port)
+	b := BuildStatus{
+		Name: name, Port: port, Tag: manifest.Tag, Created: manifest.Created,
+		SizeBytes: diskUsage(s.store.Path(name)) + diskUsage(s.static(name)),
+	}
+	if p, ok := s.store.PointerTo(name); ok {
+		b.Pointer = p.String()
+	}
+	s.lookAtProcesses(ctx, &b)
+	if !manifest.Complete {
+		b.State = Incomplete
+	}
+	return b, nil
+}
+
+func (s *Site) lookAtProcesses(ctx context.Context, b *BuildStatus) {
+	b.State = Stopped
+	vassal, err := s.pid(ctx, s.vassal(b.Name))
+	if err != nil {
+		return
+	}
+	b.State = Idle
+	b.MemoryBytes = memory(vassal)
+	for _, slot := range s.linked(b.Name) {
+		b.State = Starting
+		if pid, err := s.pid(ctx, s.zerg(b.Name, slot)); err == nil {
+			b.MemoryBytes += memory(pid)
+		}
+	}
+	if instance, err := s.workersOf(ctx, b.Name); err == nil {
+		b.WorkersReady, b.WorkersBusy, b.WorkersMax = len(instance.Ready()), len(instance.Busy()), len(instance.Workers)
+	}
+	if b.WorkersReady > 0 {
+		b.State = Active
+	}
+}
+
+func (s *Site) pid(ctx context.Context, u uwsgi.Unit) (int, error) {
+	instance, err := uwsgi.ReadInstance(ctx, u.Stats)
+	return instance.PID, err
+}
+
+func memory(pid int) uint64 {
+	var sum uint64
+	for _, p := range proc.Family(pid) {
+		if pss, err := proc.Memory(p.PID); err == nil {
+			sum += pss
+		}
+	}
+	return sum
+}
+
+// url is where a person opens a pointer's site.
+func (s *Site) url(p builds.Pointer) string {
+	_, port, _ := net.SplitHostPort(s.config.Listen[0])
+	return "http://" + strings.TrimSuffix(net.JoinHostPort(s.hosts(p)[0], port), ":80") + "/"
+}
+
+// blockSize is the unit of st_blocks, whatever the file system's own is.
+const blockSize = 512
+
+// diskUsage is what a tree takes on disk; a file with several names in it
+// counts once. What vanishes meanwhile is passed over.
+func diskUsage(root string) int64 {
+	var sum int64
+	seen := map[uint64]bool{}
+	_ = filepath.WalkDir(root, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return nil
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok && !seen[stat.Ino] {
+			seen[stat.Ino] = stat.Nlink > 1
+			sum += stat.Blocks * blockSize
+		}
+		return nil
+	})
+	return sum
+}
