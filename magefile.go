@@ -1,0 +1,9 @@
+//go:build mage
+
+// Tasks that deploy the project in this directory.
+package main
+
+import (
+	// mage:import
+	_ "github.com/hadjango/hadjango/tasks"
+)

@@ -1,0 +1,93 @@
+package tasks
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/hadjango/hadjango/site"
+)
+
+// writeStatus writes a site's status for a person.
+func writeStatus(w io.Writer, status site.Status) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "BUILD\t\tSTATE\tPORT\tTAG\tAGE\tREADY\tBUSY\tMEMORY\tSIZE")
+	for _, b := range status.Builds {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			b.Name, dash(b.Pointer), b.State, b.Port, dash(b.Tag), age(b.Created),
+			workers(b), busy(b), bytes(int64(b.MemoryBytes)), bytes(b.SizeBytes))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\nlive   %s\nstage  %s\n%s\n", status.LiveURL, status.StageURL, servers(status))
+	return err
+}
+
+func servers(status site.Status) string {
+	if status.Servers.Up() {
+		return "servers run"
+	}
+	state := func(up bool) string {
+		if up {
+			return "runs"
+		}
+		return "down"
+	}
+	return fmt.Sprintf("servers: emperor of vassals %s, emperor of zergs %s, nginx %s · start them: mage up",
+		state(status.Servers.Vassals), state(status.Servers.Zergs), state(status.Servers.Nginx))
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "–"
+	}
+	return text
+}
+
+func workers(b site.BuildStatus) string {
+	if b.WorkersMax == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%d/%d", b.WorkersReady, b.WorkersMax)
+}
+
+func busy(b site.BuildStatus) string {
+	if b.WorkersMax == 0 {
+		return "–"
+	}
+	return fmt.Sprint(b.WorkersBusy)
+}
+
+// age is how long ago a time was, in its largest unit.
+func age(t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	d := time.Since(t)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d d", int(d.Hours()/24))
+}
+
+func bytes(n int64) string {
+	if n == 0 {
+		return "–"
+	}
+	const unit = 1024
+	value, units := float64(n)/unit, []string{"kB", "MB", "GB"}
+	for value >= unit && len(units) > 1 {
+		value, units = value/unit, units[1:]
+	}
+	if value < 10 {
+		return fmt.Sprintf("%.1f %s", value, units[0])
+	}
+	return fmt.Sprintf("%.0f %s", value, units[0])
+}

@@ -1,0 +1,277 @@
+// Package tasks has the verbs of a site as mage targets. A project's magefile
+// needs nothing else:
+//
+//	//go:build mage
+//
+//	package main
+//
+//	import (
+//		// mage:import
+//		_ "github.com/hadjango/hadjango/tasks"
+//	)
+//
+// The site is the directory that holds hadjango.yml, looked for from the
+// working directory upwards; without one it is the working directory. The
+// variable HADJANGO_SITE names another.
+//
+// What a task does is told on standard error as it happens; its result is on
+// standard output.
+package tasks
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/site"
+)
+
+// Init brings everything up: packages, servers, two builds, live and stage. Safe to run again.
+func Init(ctx context.Context) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error {
+		if err := s.Init(ctx); err != nil {
+			return err
+		}
+		return printStatus(ctx, s)
+	})
+}
+
+// FindFreeBuild prints the first name that no build has.
+func FindFreeBuild(ctx context.Context) error {
+	return with(ctx, func(_ context.Context, s *site.Site) error {
+		name, err := s.FindFreeBuild()
+		if err != nil {
+			return err
+		}
+		return printLine(name)
+	})
+}
+
+// CreateBuild makes a complete build: code, virtualenv, static files, configuration.
+func CreateBuild(ctx context.Context, name string) error {
+	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+		if err := s.CreateBuild(ctx, name); err != nil {
+			return err
+		}
+		return printf("build %s is complete · next: mage stage %s\n", name, name)
+	})
+}
+
+// Activate starts a build: its sockets, and workers that have loaded the application.
+func Activate(ctx context.Context, name string) error {
+	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+		return s.Activate(ctx, name)
+	})
+}
+
+// Warmup sends requests to a build until every worker has answered.
+func Warmup(
+	ctx context.Context,
+	// the build to warm (default: stage)
+	build *string,
+	// paths to ask for, comma separated (default: warmup.paths of hadjango.yml)
+	paths *string,
+	// requests under way at once (default: warmup.concurrency of hadjango.yml)
+	concurrency *int,
+) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error {
+		name, err := buildOrStage(s, build)
+		if err != nil {
+			return err
+		}
+		var options site.WarmupOptions
+		if paths != nil {
+			options.Paths = strings.Split(*paths, ",")
+		}
+		if concurrency != nil {
+			options.Concurrency = *concurrency
+		}
+		report, err := s.Warmup(ctx, name, options)
+		if err != nil {
+			return err
+		}
+		return printLine(report)
+	})
+}
+
+// Stage lets stage be a build; activates and warms it first where that has not been done.
+func Stage(ctx context.Context, name string) error {
+	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+		if err := s.Stage(ctx, name); err != nil {
+			return err
+		}
+		return printf("stage is %s · look at it, then: mage swapLive\n", name)
+	})
+}
+
+// SwapLive lets stage and live change places; again to go back.
+func SwapLive(
+	ctx context.Context,
+	// stage this build first
+	build *string,
+) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error {
+		var name builds.Name
+		if build != nil {
+			var err error
+			if name, err = s.ParseName(*build); err != nil {
+				return err
+			}
+		}
+		swap, err := s.SwapLive(ctx, name)
+		if err != nil {
+			return err
+		}
+		return printLine(swap)
+	})
+}
+
+// Deactivate ends a build's workers after their last request; refused for live and stage.
+func Deactivate(ctx context.Context, name string) error {
+	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+		return s.Deactivate(ctx, name)
+	})
+}
+
+// Stop ends a build's workers after their last request and closes its sockets; refused for live and stage.
+func Stop(ctx context.Context, name string) error {
+	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+		return s.Stop(ctx, name)
+	})
+}
+
+// Restart renews a build's workers without a gap.
+func Restart(ctx context.Context, name string) error {
+	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+		return s.Restart(ctx, name)
+	})
+}
+
+// Rm removes a build with its static files and logs; refused for live and stage.
+func Rm(ctx context.Context, name string) error {
+	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+		return s.Remove(ctx, name)
+	})
+}
+
+// BuildWheels fetches what the project requires into the wheelhouse.
+func BuildWheels(ctx context.Context) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error {
+		_, err := s.BuildWheels(ctx)
+		return err
+	})
+}
+
+// NginxReload lets nginx check its configuration and take it over.
+func NginxReload(ctx context.Context) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error { return s.NginxReload(ctx) })
+}
+
+// Up starts the servers of this machine and mends what is missing; what was active comes back.
+func Up(ctx context.Context) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error { return s.Up(ctx) })
+}
+
+// Down ends the servers of this machine after their last request.
+func Down(ctx context.Context) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error { return s.Down(ctx) })
+}
+
+// Status shows the builds: pointer, state, port, tag, age, workers, memory, size.
+func Status(
+	ctx context.Context,
+	// for programs
+	json *bool,
+) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error {
+		if json != nil && *json {
+			return printStatusJSON(ctx, s)
+		}
+		return printStatus(ctx, s)
+	})
+}
+
+// with opens the site and gives its verb a context that SIGTERM ends too; mage
+// itself only handles SIGINT.
+func with(ctx context.Context, verb func(context.Context, *site.Site) error) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer stop()
+	dir, err := siteDir()
+	if err != nil {
+		return err
+	}
+	console := newConsole(os.Stderr)
+	defer console.close()
+	s, err := site.Open(dir, site.Options{Reporter: console})
+	if err != nil {
+		return err
+	}
+	return verb(ctx, s)
+}
+
+func withBuild(ctx context.Context, text string, verb func(context.Context, *site.Site, builds.Name) error) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error {
+		name, err := s.ParseName(text)
+		if err != nil {
+			return err
+		}
+		return verb(ctx, s, name)
+	})
+}
+
+func buildOrStage(s *site.Site, build *string) (builds.Name, error) {
+	if build != nil {
+		return s.ParseName(*build)
+	}
+	return s.Pointed(builds.Stage)
+}
+
+// siteDir is where hadjango.yml is.
+func siteDir() (string, error) {
+	if dir := os.Getenv("HADJANGO_SITE"); dir != "" {
+		return dir, nil
+	}
+	working, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := working; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, site.ConfigFile)); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return working, nil
+		}
+	}
+}
+
+func printLine(value any) error { return printf("%v\n", value) }
+
+func printf(format string, args ...any) error {
+	_, err := fmt.Printf(format, args...)
+	return err
+}
+
+func printStatus(ctx context.Context, s *site.Site) error {
+	status, err := s.Status(ctx)
+	if err != nil {
+		return err
+	}
+	return writeStatus(os.Stdout, status)
+}
+
+func printStatusJSON(ctx context.Context, s *site.Site) error {
+	status, err := s.Status(ctx)
+	if err != nil {
+		return err
+	}
+	encoder := json.NewEncoder(os.Stdout)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(status)
+}
