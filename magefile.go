@@ -5,5 +5,7 @@ package main
 
 import (
 	// mage:import
+	_ "github.com/hadjango/hadjango/internal/check"
+	// mage:import
 	_ "github.com/hadjango/hadjango/tasks"
 )

@@ -39,7 +39,7 @@ type FileError struct {
 	Problem string
 }
 
-// The path is quoted: its bytes may be such that a terminal acts on them.
+// Error quotes the path: its bytes may be such that a terminal acts on them.
 func (e *FileError) Error() string { return fmt.Sprintf("%q %s", e.Path, e.Problem) }
 
 // ChangedError says that a file changed or vanished while the tree was copied,

@@ -4,23 +4,22 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/otiai10/copy"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/proc"
+	"github.com/hadjango/hadjango/internal/servertest"
 	"github.com/hadjango/hadjango/site"
-	"github.com/hadjango/hadjango/stack"
 )
 
 // The application of the tests: it says who it is, reads what it is sent, and
@@ -51,12 +50,12 @@ type testSite struct {
 func newTestSite(t *testing.T, config string) testSite {
 	t.Helper()
 	t.Parallel()
-	needServers(t)
+	servertest.Need(t)
 	// short, because paths of unix sockets are, and open to whom root becomes
 	dir, err := os.MkdirTemp("", "hj")
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o755))
-	address := freeAddress(t)
+	address := servertest.FreeAddress(t)
 	s := testSite{t: t, dir: dir, address: address, notes: &notes{t: t}}
 	s.write("project/app.py", app)
 	s.write("hadjango.yml", fmt.Sprintf(`
@@ -66,7 +65,7 @@ wsgi: app:application
 listen: ["%s"]
 port: %d
 workers: {min: 2, max: 2}
-%s`, address, freePorts(t), config))
+%s`, address, servertest.FreePorts(t), config))
 	s.Site, err = site.Open(dir, site.Options{Reporter: s.notes})
 	require.NoError(t, err)
 	t.Cleanup(s.end)
@@ -134,52 +133,6 @@ func (s testSite) state(name builds.Name) site.State {
 	return ""
 }
 
-// needServers skips where the servers are not installed. "mage check" installs
-// them, and tells tests by this variable that nothing may be skipped.
-func needServers(t *testing.T) {
-	t.Helper()
-	_, err := stack.FindPrograms(t.Context(), "")
-	if err != nil && os.Getenv("HADJANGO_TEST_ALL") == "" {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
-var nextPorts atomic.Int32
-
-// freePorts returns the first of a hundred ports in a row, below those that
-// the kernel gives to others.
-func freePorts(t *testing.T) int {
-	t.Helper()
-	for range 200 {
-		first := 10000 + (os.Getpid()%97*100+int(nextPorts.Add(1))*100)%20000
-		if allFree(first) {
-			return first
-		}
-	}
-	t.Fatal("no hundred free ports in a row")
-	return 0
-}
-
-func allFree(first int) bool {
-	for port := first; port < first+100; port += 10 {
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			return false
-		}
-		_ = listener.Close()
-	}
-	return true
-}
-
 // notes is a reporter that keeps what it is told.
 type notes struct {
 	t  *testing.T
@@ -229,7 +182,7 @@ func TestAll_AsOrdinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("this is an ordinary user")
 	}
-	needServers(t)
+	servertest.Need(t)
 	dir, err := os.MkdirTemp("", "hj")
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
@@ -241,6 +194,10 @@ func TestAll_AsOrdinaryUser(t *testing.T) {
 	home := filepath.Join(dir, "home")
 	require.NoError(t, os.Mkdir(home, 0o777))
 	require.NoError(t, os.Chmod(home, 0o777))
+
+	for _, beside := range []string{"addons-server", "src"} {
+		require.NoError(t, copy.Copy(filepath.Join("..", beside), filepath.Join(dir, beside)))
+	}
 
 	again := exec.CommandContext(t.Context(), binary, "-test.v", "-test.timeout=20m")
 	again.Dir = home
