@@ -55,6 +55,9 @@ func (s *Site) start(ctx context.Context, name builds.Name, tag string) (detail 
 	if err := s.zergs.StartZerg(ctx, unit); err != nil {
 		return "", err
 	}
+	if err := s.reattach(ctx, name, unit); err != nil {
+		return "", err
+	}
 	instance, err := uwsgi.ReadInstance(ctx, unit.Stats)
 	return fmt.Sprintf("%d workers", len(instance.Ready())), err
 }

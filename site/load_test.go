@@ -38,7 +38,7 @@ func (s testSite) underLoad(do func()) []load.Answer {
 	return answers
 }
 
-func requireAllAnswered(t *testing.T, answers []load.Answer) {
+func requireAllAnswered(t testing.TB, answers []load.Answer) {
 	t.Helper()
 	require.Greater(t, len(answers), clients)
 	lost := 0

@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"os"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/stack"
+	"github.com/hadjango/hadjango/uwsgi"
 )
 
 // Up starts the servers of this machine that do not run, mends what is
@@ -49,15 +53,40 @@ func (s *Site) waitActive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for _, name := range names {
-		for _, slot := range s.linked(name) {
-			if err := s.zergs.WaitZerg(ctx, s.zerg(name, slot)); err != nil {
-				errs = append(errs, fmt.Errorf("build %s has not come back: %w; see %s", name, err, s.zerg(name, slot).Log))
-			}
+	var group errgroup.Group
+	errs := make([]error, len(names))
+	for i, name := range names {
+		group.Go(func() error {
+			errs[i] = s.bringBack(ctx, name)
+			return nil
+		})
+	}
+	return errors.Join(append(errs, group.Wait())...)
+}
+
+// bringBack waits for a build's zergs, and moves those that hold the sockets
+// of a vassal that has died.
+func (s *Site) bringBack(ctx context.Context, name builds.Name) error {
+	for _, slot := range s.linked(name) {
+		unit := s.zerg(name, slot)
+		err := s.zergs.WaitZerg(ctx, unit)
+		if err == nil {
+			err = s.reattach(ctx, name, unit)
+		}
+		if err != nil {
+			return fmt.Errorf("build %s has not come back: %w; see %s", name, err, unit.Log)
 		}
 	}
-	return errors.Join(errs...)
+	return nil
+}
+
+func (s *Site) reattach(ctx context.Context, name builds.Name, unit uwsgi.Unit) error {
+	attached, err := uwsgi.Attached(ctx, s.vassal(name), unit)
+	if attached || err != nil {
+		return err
+	}
+	s.reporter.Note(fmt.Sprintf("build %s: its workers held the sockets of a vassal that has died: they are moved", name))
+	return s.zergs.Reattach(ctx, unit)
 }
 
 // waitVassals returns when every vassal that is to run holds its sockets; a

@@ -39,7 +39,7 @@ def application(environ, start_response):
 // testSite is a site on free ports in a directory of its own.
 type testSite struct {
 	*site.Site
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	address string
 	notes   *notes
@@ -47,16 +47,18 @@ type testSite struct {
 
 // newTestSite returns a site of the small application; config is added to its
 // hadjango.yml. Its servers are ended with the test, and nothing may be left.
-func newTestSite(t *testing.T, config string) testSite {
+func newTestSite(t testing.TB, config string) testSite {
 	t.Helper()
-	t.Parallel()
+	if test, ok := t.(*testing.T); ok {
+		test.Parallel()
+	}
 	servertest.Need(t)
 	// short, because paths of unix sockets are, and open to whom root becomes
 	dir, err := os.MkdirTemp("", "hj")
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o755))
 	address := servertest.FreeAddress(t)
-	s := testSite{t: t, dir: dir, address: address, notes: &notes{t: t}}
+	s := testSite{t: t, dir: dir, address: address, notes: &notes{}}
 	s.write("project/app.py", app)
 	s.write("hadjango.yml", fmt.Sprintf(`
 project: project
@@ -135,7 +137,6 @@ func (s testSite) state(name builds.Name) site.State {
 
 // notes is a reporter that keeps what it is told.
 type notes struct {
-	t  *testing.T
 	mu sync.Mutex
 	// all holds the names of steps that ended, with ✗ before those that failed, and the notes.
 	all []string

@@ -1,6 +1,7 @@
 package site_test
 
 import (
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -121,15 +122,14 @@ func TestDown_ThenUpRestoresWhatWasThere(t *testing.T) {
 
 func TestUp_SaysWhoseThePortIs(t *testing.T) {
 	s := newTestSite(t, "")
-	other := newTestSite(t, "")
-	require.NoError(t, other.Up(t.Context()))
-	s.write("hadjango.yml", strings.ReplaceAll(s.read("hadjango.yml"), s.address, other.address))
-	blocked, err := site.Open(s.dir, site.Options{})
+	listener, err := net.Listen("tcp", s.address)
 	require.NoError(t, err)
+	defer listener.Close()
 
-	err = blocked.Up(t.Context())
+	err = s.Up(t.Context())
 
-	require.ErrorContains(t, err, "listen on "+other.address+": address already in use")
+	require.ErrorContains(t, err, "listen on "+s.address+": address already in use")
+	require.ErrorContains(t, err, "ss -ltnp")
 }
 
 func TestDay_OfADeployer(t *testing.T) {

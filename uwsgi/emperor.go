@@ -82,6 +82,45 @@ func (e Emperor) wait(ctx context.Context, u Unit, ready readiness) error {
 	})
 }
 
+// Attached tells whether a zerg holds the sockets of the vassal that runs now.
+// After a vassal has died the zerg keeps the dead one's, on which nobody
+// connects any more.
+func Attached(ctx context.Context, vassal, zerg Unit) (bool, error) {
+	older, err := process(ctx, vassal)
+	if err != nil {
+		return false, err
+	}
+	younger, err := process(ctx, zerg)
+	if err != nil {
+		return false, err
+	}
+	return older.Before(younger), nil
+}
+
+func process(ctx context.Context, u Unit) (proc.Process, error) {
+	instance, err := ReadInstance(ctx, u.Stats)
+	if err != nil {
+		return proc.Process{}, err
+	}
+	return proc.Open(instance.PID)
+}
+
+// Reattach lets a zerg end gracefully, and the emperor start it anew on the
+// sockets of the vassal that runs now. It returns when the new one is ready.
+func (e Emperor) Reattach(ctx context.Context, u Unit) error {
+	old, err := process(ctx, u)
+	if err != nil {
+		return fmt.Errorf("reattach %s: %w", u.Link, err)
+	}
+	if err := command(u.FIFO, "q"); err != nil {
+		return fmt.Errorf("reattach %s: %w", u.Link, err)
+	}
+	if err := proc.Wait(ctx, []proc.Process{old}); err != nil {
+		return fmt.Errorf("reattach %s: %w", u.Link, err)
+	}
+	return e.WaitZerg(ctx, u)
+}
+
 // readiness tells whether an instance, known by the stats of its own socket, is ready.
 type readiness func(Instance) bool
 

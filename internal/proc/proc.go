@@ -34,6 +34,9 @@ func (p Process) Alive() bool {
 	return err == nil && stat.Starttime == p.started && stat.State != "Z" && stat.State != "X"
 }
 
+// Before tells whether the process started before another one.
+func (p Process) Before(other Process) bool { return p.started < other.started }
+
 // Signal sends a signal to the process; it is no error when it has ended.
 func (p Process) Signal(sig syscall.Signal) error {
 	if !p.Alive() {
