@@ -3,6 +3,7 @@ package site_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -75,7 +76,9 @@ func (s testSite) requestsPerSecond(host string) float64 {
 	ctx, cancel := context.WithTimeout(s.t.Context(), sample)
 	defer cancel()
 	start := time.Now()
-	answers := load.Run(ctx, load.Options{Address: s.address, Host: host, Clients: clients, Paths: []string{"/"}})
+	answers := load.Run(ctx, load.Options{
+		Address: s.address, Host: host, Clients: clients, Methods: []string{http.MethodGet}, Paths: []string{"/"},
+	})
 	requireAllAnswered(s.t, answers)
 	return float64(len(answers)) / time.Since(start).Seconds()
 }

@@ -28,7 +28,10 @@ func (s testSite) underLoad(do func()) []load.Answer {
 	var answers []load.Answer
 	var running sync.WaitGroup
 	running.Go(func() {
-		answers = load.Run(ctx, load.Options{Address: s.address, Host: "live.localhost", Clients: clients, Paths: []string{"/"}})
+		answers = load.Run(ctx, load.Options{
+			Address: s.address, Host: "live.localhost", Clients: clients,
+			Methods: []string{http.MethodPost, http.MethodGet}, Paths: []string{"/"},
+		})
 	})
 	defer running.Wait()
 	defer stop()
