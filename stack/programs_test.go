@@ -2,7 +2,6 @@ package stack_test
 
 import (
 	"errors"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,10 +22,4 @@ func TestFindPrograms_TakesThePythonItIsGiven(t *testing.T) {
 	require.True(t, errors.As(err, &missing))
 	require.Contains(t, missing.Packages, "python3-venv")
 	require.Equal(t, "/nowhere/python", programs.Python)
-}
-
-func TestCanInstall_IsForRootOnly(t *testing.T) {
-	if os.Geteuid() != 0 {
-		require.False(t, stack.CanInstall())
-	}
 }

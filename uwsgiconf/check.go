@@ -1,6 +1,9 @@
 package uwsgiconf
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // ValueError says that a value must not stand in uWSGI's configuration.
 type ValueError struct {
@@ -10,7 +13,8 @@ type ValueError struct {
 }
 
 func (e *ValueError) Error() string {
-	return fmt.Sprintf("%q holds %q, which uWSGI may expand or take for a directive: use only letters, digits and . _ / : + @ * [ ] -", e.Value, e.Char)
+	return fmt.Sprintf("%q holds %q, which uWSGI may expand, or take for an address or a directive: "+
+		"use only letters, digits and . _ / + @ * [ ] -, and : in what is no path", e.Value, e.Char)
 }
 
 // PathTooLongError says that the path of a unix socket is too long for uWSGI.
@@ -33,8 +37,19 @@ func (c *checker) values(values ...string) {
 	}
 }
 
-func (c *checker) sockets(paths ...string) {
+// paths refuses colons: uWSGI binds a socket whose path has one to TCP, sends
+// a log there by UDP, and runs the program that a path after exec:// names.
+func (c *checker) paths(paths ...string) {
 	c.values(paths...)
+	for _, path := range paths {
+		if c.err == nil && strings.Contains(path, ":") {
+			c.err = &ValueError{path, ':'}
+		}
+	}
+}
+
+func (c *checker) sockets(paths ...string) {
+	c.paths(paths...)
 	for _, path := range paths {
 		if c.err == nil && len(path) > MaxSocketPath {
 			c.err = &PathTooLongError{path}

@@ -11,8 +11,8 @@
 //
 // uWSGI expands %(name), $(NAME), @(file) and @(exec://command) in every value
 // and knows no way to quote them, so every value is checked here first: only
-// letters, digits and the characters . _ / : + @ - pass, and nothing a caller
-// sets can add a directive or run a command.
+// letters, digits and the characters . _ / : + @ * [ ] - pass, in paths no
+// colon, and nothing a caller sets can add a directive or run a command.
 package uwsgiconf
 
 import (
@@ -85,7 +85,8 @@ const defaultTimeout = 90 * time.Second
 // the place of the embedded ones; own may be nil.
 func RenderEmperor(w io.Writer, e Emperor, own fs.FS) error {
 	c := checker{}
-	c.values(append([]string{e.Role, e.PIDFile}, e.Patterns...)...)
+	c.values(e.Role)
+	c.paths(append([]string{e.PIDFile}, e.Patterns...)...)
 	c.sockets(e.Stats)
 	if c.err != nil {
 		return fmt.Errorf("render emperor %s: %w", e.Role, c.err)
@@ -99,7 +100,8 @@ func RenderEmperor(w io.Writer, e Emperor, own fs.FS) error {
 // RenderVassal writes the configuration of a build's vassal.
 func RenderVassal(w io.Writer, v Vassal, own fs.FS) error {
 	c := checker{}
-	c.values(v.Build, v.Log, v.HTTP, v.TCP)
+	c.values(v.Build, v.HTTP, v.TCP)
+	c.paths(v.Log)
 	c.sockets(v.Socket, v.ZergServer, v.Stats)
 	if c.err != nil {
 		return fmt.Errorf("render vassal of %s: %w", v.Build, c.err)
@@ -117,7 +119,8 @@ func RenderZerg(w io.Writer, z Zerg, own fs.FS) error {
 	z.Workers = max(z.Workers, 1)
 	z.Cheaper = min(or(z.Cheaper, z.Workers), z.Workers)
 	c := checker{}
-	c.values(z.Build, z.Tag, z.Dir, z.WSGIFile, z.FIFO, z.Log, strings.ReplaceAll(z.Plugins, ",", ""))
+	c.values(z.Build, z.Tag, strings.ReplaceAll(z.Plugins, ",", ""))
+	c.paths(z.Dir, z.WSGIFile, z.FIFO, z.Log)
 	c.sockets(z.ZergServer, z.Socket, z.Stats)
 	if c.err != nil {
 		return fmt.Errorf("render zerg of %s: %w", z.Build, c.err)
