@@ -48,6 +48,9 @@ func (s *Site) start(ctx context.Context, name builds.Name, tag string) (detail 
 			return "", err
 		}
 	}
+	if err := s.makeLogs(name); err != nil {
+		return "", err
+	}
 	if err := s.vassals.StartVassal(ctx, s.vassal(name)); err != nil {
 		return "", err
 	}
@@ -60,6 +63,21 @@ func (s *Site) start(ctx context.Context, name builds.Name, tag string) (detail 
 	}
 	instance, err := uwsgi.ReadInstance(ctx, unit.Stats)
 	return fmt.Sprintf("%d workers", len(instance.Ready())), err
+}
+
+// makeLogs makes the logs that a build's processes append to: their directory
+// is not the user's.
+func (s *Site) makeLogs(name builds.Name) error {
+	units := []uwsgi.Unit{s.vassal(name)}
+	for _, slot := range slots {
+		units = append(units, s.zerg(name, slot))
+	}
+	for _, unit := range units {
+		if err := s.user.Append(unit.Log); err != nil {
+			return fmt.Errorf("log of %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // complete returns the manifest of a build that may be started.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/python"
 	"github.com/hadjango/hadjango/src"
 	"github.com/hadjango/hadjango/stack"
@@ -79,22 +80,47 @@ func (s *Site) clearIncomplete(name builds.Name) error {
 	return s.store.Remove(name)
 }
 
-// run does the steps. What needs nothing of another runs beside it.
+// run does the steps; what needs nothing of another runs beside it. The
+// project's own code, and pip's, runs as the user, to whom the build belongs
+// meanwhile. Before and after it is ours.
 func (m *making) run(ctx context.Context) error {
-	if err := m.step(ctx, "copy", m.copySource); err != nil {
-		return err
-	}
 	group, inner := errgroup.WithContext(ctx)
-	group.Go(func() error { return m.step(inner, "stamp", m.stamp) })
-	group.Go(func() error { return m.step(inner, "virtualenv", m.virtualenv) })
-	group.Go(func() error { return m.step(inner, "assets", m.linkAssets) })
+	group.Go(func() error { return m.source(inner) })
+	group.Go(func() error { return m.step(inner, "wheels", m.wheels) })
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	// the project's settings ask it who they are
 	if err := m.manifest.Write(m.dir); err != nil {
 		return err
 	}
+	if err := m.foreignCode(ctx); err != nil {
+		return err
+	}
 	if err := m.step(ctx, "configuration", m.configure); err != nil {
+		return err
+	}
+	m.manifest.Steps, m.manifest.Complete = m.diary.steps, true
+	return m.manifest.Write(m.dir)
+}
+
+func (m *making) source(ctx context.Context) error {
+	if err := m.step(ctx, "copy", m.copySource); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return m.step(ctx, "stamp", m.stamp) })
+	group.Go(func() error { return m.step(ctx, "assets", m.linkAssets) })
+	return group.Wait()
+}
+
+// foreignCode runs what is not ours: installing requirements, and the
+// project's build commands.
+func (m *making) foreignCode(ctx context.Context) error {
+	if err := m.user.Own(m.dir); err != nil {
+		return err
+	}
+	if err := m.step(ctx, "virtualenv", m.virtualenv); err != nil {
 		return err
 	}
 	for _, command := range m.config.Build {
@@ -105,11 +131,7 @@ func (m *making) run(ctx context.Context) error {
 			return err
 		}
 	}
-	m.manifest.Steps, m.manifest.Complete = m.diary.steps, true
-	if err := m.manifest.Write(m.dir); err != nil {
-		return err
-	}
-	return m.user.Own(m.dir)
+	return errors.Join(m.user.Seal(m.dir), m.user.Seal(m.static(m.name)))
 }
 
 // step is a step of the site that goes into the manifest too.
@@ -139,7 +161,7 @@ func (m *making) copySource(ctx context.Context, _ Step) (string, bool, error) {
 	if err := m.layOver(ctx); err != nil {
 		return "", false, err
 	}
-	return fmt.Sprintf("%d files at %s", report.Files, revision), false, m.user.Own(m.dir)
+	return fmt.Sprintf("%d files at %s", report.Files, revision), false, nil
 }
 
 // layOver copies the overlay that every build has, and then the project's own.
@@ -175,26 +197,24 @@ func (m *making) stamp(ctx context.Context, _ Step) (detail string, reused bool,
 	if err != nil {
 		return "", false, err
 	}
-	return m.manifest.Stamp[:7], false, m.user.Own(filepath.Join(m.dir, ".git"))
+	return m.manifest.Stamp[:7], false, nil
 }
 
-// virtualenv installs the requirements from the wheelhouse, which is filled
-// first where it does not have them.
-func (m *making) virtualenv(ctx context.Context, _ Step) (detail string, reused bool, err error) {
-	if err := m.python.Venv(ctx, m.dir); err != nil {
-		return "", false, err
-	}
+// wheels fetches the requirements, where the wheelhouse does not have them.
+func (m *making) wheels(ctx context.Context, _ Step) (detail string, reused bool, err error) {
 	requirements := m.requirements()
 	if requirements == "" {
 		return "no requirements", false, nil
 	}
-	house := m.wheelhouseFor(m.python)
-	hash, reused, err := house.Fill(ctx, requirements)
-	if err != nil {
+	m.manifest.Requirements, reused, err = m.wheelhouseFor(m.python).Fill(ctx, requirements)
+	return m.manifest.Requirements, reused, err
+}
+
+func (m *making) virtualenv(ctx context.Context, _ Step) (detail string, reused bool, err error) {
+	if err := m.python.Venv(ctx, m.dir); err != nil || m.manifest.Requirements == "" {
 		return "", false, err
 	}
-	m.manifest.Requirements = hash
-	return "requirements " + hash, reused, house.Install(ctx, hash, m.dir)
+	return "", false, m.wheelhouseFor(m.python).Install(ctx, m.manifest.Requirements, m.dir)
 }
 
 // linkAssets leads the build's assets to where nginx finds them.
@@ -203,20 +223,21 @@ func (m *making) linkAssets(context.Context, Step) (string, bool, error) {
 	if err := os.RemoveAll(static); err != nil {
 		return "", false, err
 	}
-	for _, dir := range []string{static, m.Site.media(), filepath.Join(m.dir, "assets")} {
-		if err := m.user.MkdirAll(dir, 0o755); err != nil {
-			return "", false, err
-		}
-	}
-	for link, target := range map[string]string{"static": static, "media": m.Site.media()} {
-		if err := m.symlink(target, filepath.Join(m.dir, "assets", link)); err != nil {
-			return "", false, err
-		}
-	}
-	return "", false, nil
+	assets := filepath.Join(m.dir, "assets")
+	return "", false, errors.Join(
+		m.user.MkdirAll(static, 0o755),
+		os.MkdirAll(assets, 0o755),
+		files.Symlink(static, filepath.Join(assets, "static")),
+		files.Symlink(m.media(), filepath.Join(assets, "media")),
+	)
 }
 
+// configure makes the directory itself: one that the project's code has put
+// there could lead anywhere.
 func (m *making) configure(context.Context, Step) (string, bool, error) {
+	if err := os.Mkdir(filepath.Join(m.dir, configDir), 0o755); err != nil {
+		return "", false, err
+	}
 	return "", false, m.renderBuild(m.name, m.manifest.Tag)
 }
 

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,6 +38,9 @@ func (l layout) static(name builds.Name) string {
 }
 
 func (l layout) buildLog(name builds.Name) string { return l.log(string(name) + ".build.log") }
+
+// nginxPID is not in run, which is the user's: nginx writes it as root.
+func (l layout) nginxPID() string { return l.deployFile("nginx.pid") }
 
 // buildLogs are all logs of a build; rm takes them with it.
 func (l layout) buildLogs(name builds.Name) []string {
@@ -96,8 +100,9 @@ func (l layout) check() error {
 	return nil
 }
 
-// prepare makes the directories. Those that hold what others must not read are
-// the user's alone.
+// prepare makes the directories. Root writes only where nobody else can put a
+// link in its way, so the user owns just what its processes write; what others
+// must not read is closed to them.
 func (s *Site) prepare() error {
 	for _, dir := range []struct {
 		path string
@@ -107,16 +112,24 @@ func (s *Site) prepare() error {
 		{s.builds(), 0o755},
 		{s.assets(), 0o755},
 		{filepath.Join(s.assets(), "static"), 0o755},
+		{s.etc("pages"), 0o755},
+		{s.deployFile("tmp"), 0o755},
+		{s.deployFile("deps"), 0o755},
+		{s.log(""), 0o750},
+	} {
+		if err := errors.Join(os.MkdirAll(dir.path, dir.perm), s.user.Share(dir.path)); err != nil {
+			return fmt.Errorf("prepare %s: %w", dir.path, err)
+		}
+	}
+	for _, dir := range []struct {
+		path string
+		perm os.FileMode
+	}{
 		{s.media(), 0o755},
-		{filepath.Dir(s.wheelhouse()), 0o755},
 		{s.wheelhouse(), 0o755},
 		{s.cache(), 0o755},
 		{s.data(), 0o700},
-		{s.etc(""), 0o755},
-		{s.etc("pages"), 0o755},
-		{s.log(""), 0o750},
 		{s.run, 0o750},
-		{s.deployFile("tmp"), 0o700},
 	} {
 		if err := s.user.MkdirAll(dir.path, dir.perm); err != nil {
 			return fmt.Errorf("prepare %s: %w", dir.path, err)

@@ -27,13 +27,13 @@ import (
 // templates are the project's own templates, which take the place of ours.
 func (s *Site) templates() fs.FS { return os.DirFS(filepath.Join(s.root, "conf")) }
 
-// write replaces a file and gives it to the user.
+// write replaces a file that the user's processes may read.
 func (s *Site) write(path string, data []byte, perm fs.FileMode) (changed bool, err error) {
 	changed, err = files.Write(path, data, perm)
 	if err != nil {
 		return false, err
 	}
-	return changed, s.user.Own(path)
+	return changed, s.user.Share(path)
 }
 
 func (s *Site) writeRendered(path string, render func(io.Writer) error) (changed bool, err error) {
@@ -47,7 +47,7 @@ func (s *Site) writeRendered(path string, render func(io.Writer) error) (changed
 // renderBuild writes the configuration of a build into its directory.
 func (s *Site) renderBuild(name builds.Name, tag string) error {
 	dir := s.store.Path(name)
-	if err := s.user.MkdirAll(filepath.Join(dir, configDir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, configDir), 0o755); err != nil {
 		return err
 	}
 	if err := s.renderVassal(name); err != nil {
@@ -64,7 +64,7 @@ func (s *Site) renderBuild(name builds.Name, tag string) error {
 	if err := s.renderEnvironment(name, tag); err != nil {
 		return err
 	}
-	return s.symlink(s.socket(name), filepath.Join(dir, "app.sock"))
+	return files.Symlink(s.socket(name), filepath.Join(dir, "app.sock"))
 }
 
 func (s *Site) renderVassal(name builds.Name) error {
@@ -140,14 +140,18 @@ func (s *Site) renderUpstreams(name builds.Name) error {
 }
 
 // renderEnvironment writes what the application finds in its environment. It
-// may hold secrets, so it is the user's alone; and it is no part of uWSGI's
+// may hold secrets, so it is for the user only; and it is no part of uWSGI's
 // configuration, which would expand what it holds.
 func (s *Site) renderEnvironment(name builds.Name, tag string) error {
 	data, err := json.MarshalIndent(s.variables(name, tag), "", "  ")
 	if err != nil {
 		return err
 	}
-	_, err = s.write(filepath.Join(s.store.Path(name), configDir, "env.json"), append(data, '\n'), 0o600)
+	perm := fs.FileMode(0o600)
+	if !s.user.IsMe() {
+		perm = 0o640
+	}
+	_, err = s.write(filepath.Join(s.store.Path(name), configDir, "env.json"), append(data, '\n'), perm)
 	return err
 }
 
@@ -220,7 +224,7 @@ func (s *Site) renderNginx(mimeTypes string) (changed bool, err error) {
 		Live:   s.server(builds.Live, s.config.Live),
 		Stage:  s.server(builds.Stage, s.config.Stage),
 		Assets: s.assets(), Pages: s.etc("pages"), Temp: s.deployFile("tmp"), Logs: s.log(""),
-		PIDFile: s.runFile("nginx.pid"), MimeTypes: mimeTypes,
+		PIDFile: s.nginxPID(), MimeTypes: mimeTypes,
 		MaxBody: string(s.config.MaxBody), Timeout: s.config.Timeouts.Request, HTTPS: s.config.HTTPS,
 	}
 	// nginx started by an ordinary user has nobody to become
@@ -228,7 +232,7 @@ func (s *Site) renderNginx(mimeTypes string) (changed bool, err error) {
 		site.User = s.user.Name
 	}
 	for _, p := range []builds.Pointer{builds.Live, builds.Stage} {
-		if err := s.symlink(filepath.Join(s.store.PointerPath(p), "app.sock"), s.pointerSocket(p)); err != nil {
+		if err := files.Symlink(filepath.Join(s.store.PointerPath(p), "app.sock"), s.pointerSocket(p)); err != nil {
 			return false, err
 		}
 	}
@@ -245,13 +249,6 @@ func (s *Site) server(p builds.Pointer, names []string) nginxconf.Server {
 		server.Upstream = filepath.Join(s.store.PointerPath(p), p.String()+".conf")
 	}
 	return server
-}
-
-func (s *Site) symlink(target, path string) error {
-	if err := files.Symlink(target, path); err != nil {
-		return err
-	}
-	return s.user.Own(path)
 }
 
 // somaxconn is the longest listen queue that the kernel allows; uWSGI does not

@@ -221,7 +221,7 @@ func (s *Site) stack(programs stack.Programs) stack.Stack {
 		Dir: s.deploy, Programs: programs, User: s.user,
 		Vassals: emperor("vassals"), Zergs: emperor("zergs"),
 		Nginx: stack.Nginx{
-			Config: s.etc("nginx.conf"), PIDFile: s.runFile("nginx.pid"), ErrorLog: s.log("nginx.error.log"),
+			Config: s.etc("nginx.conf"), PIDFile: s.nginxPID(), ErrorLog: s.log("nginx.error.log"),
 			Listen: s.config.Listen,
 		},
 	}

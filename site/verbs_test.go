@@ -417,7 +417,7 @@ func (s *testSite) reopen(config string) {
 // kill ends the master of a server as a crash would.
 func kill(t *testing.T, dir, server string) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, "deploy/run", server+".pid"))
+	data, err := os.ReadFile(filepath.Join(dir, "deploy", pidFiles[server]))
 	require.NoError(t, err)
 	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
 	require.NoError(t, err)
@@ -426,3 +426,5 @@ func kill(t *testing.T, dir, server string) {
 	require.NoError(t, p.Signal(syscall.SIGKILL))
 	require.NoError(t, proc.Wait(within(t, 10*time.Second), []proc.Process{p}))
 }
+
+var pidFiles = map[string]string{"nginx": "nginx.pid", "vassals": "run/vassals.pid", "zergs": "run/zergs.pid"}

@@ -186,7 +186,7 @@ func (e Emperor) forgive(ctx context.Context, u Unit) error {
 		if !stats.blacklisted(u.Link) {
 			return true, nil
 		}
-		return false, syscall.Kill(stats.PID, syscall.SIGURG)
+		return false, signal(stats.owner, stats.PID, syscall.SIGURG)
 	})
 }
 
@@ -207,7 +207,7 @@ func (e Emperor) withdraw(ctx context.Context, u Unit) error {
 		if !ok {
 			return true, nil
 		}
-		return false, killAll(proc.Family(found.PID))
+		return false, killAll(stats.family(found))
 	})
 }
 
@@ -245,7 +245,7 @@ func (e Emperor) Stop(ctx context.Context, u Unit) error {
 		return err
 	}
 	found, _ := stats.find(u.Link)
-	family := proc.Family(found.PID)
+	family := stats.family(found)
 	if err := files.Remove(u.Link); err != nil {
 		return err
 	}
@@ -281,14 +281,15 @@ func (n *nudger) maybe(ctx context.Context) {
 	}
 	for _, w := range instance.Active() {
 		if !w.Busy() {
-			_ = syscall.Kill(w.PID, syscall.SIGHUP)
+			_ = signal(instance.owner, w.PID, syscall.SIGHUP)
 		}
 	}
 }
 
 func (e Emperor) read(ctx context.Context) (emperorStats, error) {
 	var stats emperorStats
-	err := readStats(ctx, e.Stats, &stats)
+	owner, err := readStats(ctx, e.Stats, &stats)
+	stats.owner = owner
 	return stats, err
 }
 
@@ -309,7 +310,7 @@ func (e Emperor) watch(ctx context.Context, done func(emperorStats) (bool, error
 		}
 		if err == nil {
 			if stats.PID != woken {
-				_ = syscall.Kill(stats.PID, syscall.SIGWINCH)
+				_ = signal(stats.owner, stats.PID, syscall.SIGWINCH)
 				woken = stats.PID
 			}
 			if ok, err := done(stats); ok || err != nil {

@@ -78,7 +78,7 @@ func waitResting(ctx context.Context, u Unit, log *tail) error {
 		if len(awake) == 0 {
 			return nil
 		}
-		interrupt(awake)
+		interrupt(instance.owner, awake)
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%d of %d workers still work on a request: %w", len(instance.Busy()), len(instance.Active()), context.Cause(ctx))
@@ -102,10 +102,10 @@ func awake(instance Instance, resting map[int]bool) []Worker {
 	return instance.filter(func(w Worker) bool { return !w.Cheap() && !resting[w.ID] })
 }
 
-func interrupt(workers []Worker) {
+func interrupt(owner uint32, workers []Worker) {
 	for _, w := range workers {
 		if !w.Busy() {
-			_ = syscall.Kill(w.PID, syscall.SIGWINCH)
+			_ = signal(owner, w.PID, syscall.SIGWINCH)
 		}
 	}
 }

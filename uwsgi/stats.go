@@ -3,15 +3,23 @@ package uwsgi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hadjango/hadjango/internal/proc"
 )
 
 // Instance is what the stats socket of a vassal or a zerg says.
 type Instance struct {
 	PID     int      `json:"pid"`
 	Workers []Worker `json:"workers"`
+	// owner is the user who listens at the socket.
+	owner uint32
 }
 
 // Worker is one worker process of an instance. One that was never started has PID 0.
@@ -84,7 +92,8 @@ func (i Instance) filter(keep func(Worker) bool) []Worker {
 // ReadInstance reads the stats socket of a vassal or a zerg.
 func ReadInstance(ctx context.Context, socket string) (Instance, error) {
 	var instance Instance
-	err := readStats(ctx, socket, &instance)
+	owner, err := readStats(ctx, socket, &instance)
+	instance.owner = owner
 	return instance, err
 }
 
@@ -93,6 +102,7 @@ type emperorStats struct {
 	PID       int      `json:"pid"`
 	Vassals   []entry  `json:"vassals"`
 	Blacklist []listed `json:"blacklist"`
+	owner     uint32
 }
 
 // entry is an instance that an emperor runs, a vassal or a zerg alike.
@@ -117,6 +127,14 @@ func (s emperorStats) find(id string) (entry, bool) {
 	return entry{}, false
 }
 
+// family are the processes of an instance.
+func (s emperorStats) family(e entry) []proc.Process {
+	if _, ok := proc.OwnedBy(e.PID, s.owner); !ok {
+		return nil
+	}
+	return proc.Family(e.PID)
+}
+
 func (s emperorStats) blacklisted(id string) bool {
 	for _, l := range s.Blacklist {
 		if l.ID == id {
@@ -130,27 +148,67 @@ func (s emperorStats) blacklisted(id string) bool {
 // millisecond, and a hung one must not hang its reader.
 const statsTimeout = 5 * time.Second
 
-func readStats(ctx context.Context, socket string, into any) error {
+// readStats also returns the user who listens at the socket, by the kernel's word.
+func readStats(ctx context.Context, socket string, into any) (owner uint32, err error) {
 	bounded, cancel := context.WithTimeout(ctx, statsTimeout)
 	defer cancel()
-	err := exchangeStats(bounded, socket, into)
-	if err != nil && ctx.Err() != nil {
+	owner, err = exchangeStats(bounded, socket, into)
+	if err != nil && over(ctx) {
 		// the caller's own limit says more than a socket's
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("read stats %s: %w", socket, err)
+		return 0, fmt.Errorf("read stats %s: %w", socket, err)
 	}
-	return nil
+	return owner, nil
 }
 
-func exchangeStats(ctx context.Context, socket string, into any) error {
+// over tells whether ctx has ended. A connection notices the deadline of its
+// context a moment before the context does.
+func over(ctx context.Context) bool {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		<-ctx.Done()
+	}
+	return ctx.Err() != nil
+}
+
+func exchangeStats(ctx context.Context, socket string, into any) (owner uint32, err error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	return json.NewDecoder(conn).Decode(into)
+	if err := json.NewDecoder(conn).Decode(into); err != nil {
+		return 0, err
+	}
+	return peer(conn.(*net.UnixConn))
+}
+
+// peer returns the user who listens at the other end.
+func peer(conn *net.UnixConn) (uid uint32, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		credential, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		if err == nil {
+			uid = credential.Uid
+		}
+		failed = err
+	})
+	return uid, errors.Join(err, failed)
+}
+
+// signal sends a signal to a process that a stats socket has named, if it
+// belongs to who listens there. One that is gone or another's is left alone.
+func signal(owner uint32, pid int, sig syscall.Signal) error {
+	p, ok := proc.OwnedBy(pid, owner)
+	if !ok {
+		return nil
+	}
+	return p.Signal(sig)
 }

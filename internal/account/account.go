@@ -3,6 +3,7 @@
 package account
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -73,12 +74,68 @@ func (u User) Own(root string) error {
 	if u.IsMe() {
 		return nil
 	}
+	return chown(root, int(u.UID), int(u.GID))
+}
+
+// Seal takes a tree back from the user, who may read it from then on and no
+// longer write: code that is served must not be able to change itself. It does
+// nothing for the user that this process runs as.
+func (u User) Seal(root string) error {
+	if u.IsMe() {
+		return nil
+	}
+	// first the owner, so that nobody changes a mode behind us
+	if err := chown(root, os.Geteuid(), int(u.GID)); err != nil {
+		return err
+	}
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.Type()&fs.ModeSymlink != 0 {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		return os.Chmod(path, sealed(info.Mode().Perm()))
+	})
+}
+
+// sealed lets the group read and execute what the owner may, and nobody but
+// the owner write.
+func sealed(perm fs.FileMode) fs.FileMode {
+	const write, group = 0o022, 0o050
+	return perm&^write | perm>>3&group
+}
+
+func chown(root string, uid, gid int) error {
 	return filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return os.Lchown(path, int(u.UID), int(u.GID))
+		return os.Lchown(path, uid, gid)
 	})
+}
+
+// Share lets the user's group have a file that this process owns; what the
+// group may do is in the file's mode.
+func (u User) Share(path string) error {
+	if u.IsMe() {
+		return nil
+	}
+	return os.Lchown(path, os.Geteuid(), int(u.GID))
+}
+
+// Append makes sure that there is a file at path that the user, and nobody
+// else, may append to, in a directory that need not be the user's.
+func (u User) Append(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o640)
+	if err != nil {
+		return err
+	}
+	if !u.IsMe() {
+		err = f.Chown(int(u.UID), int(u.GID))
+	}
+	return errors.Join(err, f.Close())
 }
 
 // MkdirAll makes a directory, with its parents, that belongs to the user.

@@ -62,37 +62,47 @@ const stopGrace = 10 * time.Second
 
 // Run runs the command to its end. When ctx ends first its whole process group
 // gets SIGTERM, and SIGKILL a while later.
-func (c Command) Run(ctx context.Context) error {
-	_, err := c.Output(ctx)
-	return err
-}
+func (c Command) Run(ctx context.Context) error { return c.run(ctx, nil) }
 
 // Output is Run, and returns what the program wrote to its standard output.
+// The log and the error may hold that before or after what it wrote to its
+// standard error at the same time; Run keeps the order.
 func (c Command) Output(ctx context.Context) ([]byte, error) {
+	var stdout bytes.Buffer
+	if err := c.run(ctx, &stdout); err != nil {
+		return nil, err
+	}
+	return stdout.Bytes(), nil
+}
+
+func (c Command) run(ctx context.Context, stdout io.Writer) error {
 	all := &ring{size: tailSize}
 	sinks := []io.Writer{all}
 	if c.Log != "" {
 		log, err := c.openLog()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		defer log.Close()
 		sinks = append(sinks, log)
 	}
-	var stdout bytes.Buffer
 	cmd := c.prepare(ctx)
+	// exec gives both one pipe when they are the same, which keeps their order:
+	// the reason of a failure must stand at the end
 	both := io.MultiWriter(sinks...)
-	cmd.Stderr = both
-	cmd.Stdout = io.MultiWriter(&stdout, both)
+	cmd.Stdout, cmd.Stderr = both, both
+	if stdout != nil {
+		cmd.Stdout = io.MultiWriter(stdout, both)
+	}
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		// what the program itself has left behind must not go on
 		err = errors.Join(ctx.Err(), killGroup(cmd.Process))
 	}
 	if err != nil {
-		return nil, &Error{Args: c.Args, Tail: lastLines(all.String()), Log: c.Log, Err: err}
+		return &Error{Args: c.Args, Tail: lastLines(all.String()), Log: c.Log, Err: err}
 	}
-	return stdout.Bytes(), nil
+	return nil
 }
 
 func (c Command) prepare(ctx context.Context) *exec.Cmd {
@@ -138,8 +148,8 @@ func lastLines(text string) string {
 	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
 }
 
-// ring keeps the last bytes that were written to it. exec gives standard
-// output and error a goroutine each, so it is locked.
+// ring keeps the last bytes that were written to it. Under Output, exec gives
+// standard output and error a goroutine each, so it is locked.
 type ring struct {
 	mu   sync.Mutex
 	size int

@@ -28,6 +28,23 @@ func Open(pid int) (Process, error) {
 	return Process{pid, stat.Starttime}, nil
 }
 
+// OwnedBy returns the process that has the pid now, if it belongs to the user.
+// It is for pids that another process has told: whoever may signal anything
+// must not be led to signal what is not meant.
+func OwnedBy(pid int, uid uint32) (Process, bool) {
+	p, err := Open(pid)
+	if err != nil {
+		return Process{}, false
+	}
+	fs, err := procfs.NewProc(pid)
+	if err != nil {
+		return Process{}, false
+	}
+	const effective = 1
+	status, err := fs.NewStatus()
+	return p, err == nil && status.UIDs[effective] == uint64(uid) && p.Alive()
+}
+
 // Alive tells whether the process runs; a zombie does not.
 func (p Process) Alive() bool {
 	stat, err := stat(p.PID)
