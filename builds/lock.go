@@ -58,7 +58,12 @@ func Lock(ctx context.Context, path string, holder Holder) (unlock func(), err e
 	if err := writeHolder(f, holder); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 	}
-	return func() { _ = f.Close() }, nil
+	return func() {
+		// closing alone would leave it locked while a child that another
+		// goroutine has just forked still has the file open
+		_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
+		_ = f.Close()
+	}, nil
 }
 
 func flock(ctx context.Context, f *os.File) error {

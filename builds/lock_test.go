@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,4 +81,25 @@ func ended() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
+}
+
+// A child inherits the file for the moment between fork and exec; the lock must
+// not live on in it.
+func TestLock_IsGivenBackAtOnceWhileOthersFork(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	ctx, stop := context.WithCancel(t.Context())
+	var forking sync.WaitGroup
+	forking.Go(func() {
+		for ctx.Err() == nil {
+			_ = exec.Command("true").Run()
+		}
+	})
+	defer forking.Wait()
+	defer stop()
+
+	for range 2000 {
+		unlock, err := builds.Lock(ended(), path, builds.Holder{})
+		require.NoError(t, err)
+		unlock()
+	}
 }

@@ -66,7 +66,7 @@ func (s *Site) createBuild(ctx context.Context, programs stack.Programs, name bu
 // clearIncomplete makes the name free when what bears it was never completed.
 func (s *Site) clearIncomplete(name builds.Name) error {
 	if !s.store.Exists(name) {
-		return s.store.Sweep()
+		return nil
 	}
 	manifest, err := s.store.Manifest(name)
 	if err != nil {

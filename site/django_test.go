@@ -14,6 +14,8 @@ import (
 
 	"github.com/otiai10/copy"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hadjango/hadjango/internal/proc"
 )
 
 // newDjangoSite is a site of the repository's own demo project.
@@ -141,11 +143,16 @@ func (s testSite) requireForm(t *testing.T) {
 }
 
 func (s testSite) requireTitles(t *testing.T) {
-	out, err := exec.Command("ps", "-eo", "args").Output()
+	processes, err := proc.Under(s.dir, "uwsgi", "uwsgi-core")
 	require.NoError(t, err)
+	var titles []string
+	for _, p := range processes {
+		titles = append(titles, p.Name())
+	}
 	for _, build := range []string{"a", "b"} {
-		require.Contains(t, string(out), fmt.Sprintf("uwsgi worker 1 %s [untracked]\n", build))
-		require.Contains(t, string(out), fmt.Sprintf("uwsgi master %s [untracked]\n", build))
+		require.Contains(t, titles, fmt.Sprintf("uwsgi worker 1 %s [untracked]", build))
+		require.Contains(t, titles, fmt.Sprintf("uwsgi worker 2 %s [untracked]", build))
+		require.Contains(t, titles, fmt.Sprintf("uwsgi master %s [untracked]", build))
 	}
 }
 

@@ -124,7 +124,7 @@ func (s *Site) NginxReload(ctx context.Context) error {
 }
 
 func (s *Site) nginxReload(ctx context.Context) error {
-	programs, err := stack.FindPrograms(ctx, s.config.Python)
+	programs, err := stack.FindNginx()
 	if err != nil {
 		return fmt.Errorf("reload nginx: %w", err)
 	}

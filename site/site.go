@@ -188,6 +188,10 @@ func (s *Site) changing(ctx context.Context, task string, verb func(context.Cont
 		s.reporter.Note(s.warning)
 		s.warning = ""
 	}
+	// what a removal that was cut short has left is no other's while we hold the lock
+	if err := s.store.Sweep(); err != nil {
+		return fmt.Errorf("%s: %w", task, err)
+	}
 	return verb(ctx)
 }
 

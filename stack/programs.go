@@ -57,6 +57,15 @@ func FindPrograms(ctx context.Context, interpreter string) (Programs, error) {
 	return programs, nil
 }
 
+// FindNginx is FindPrograms for who needs nothing but nginx.
+func FindNginx() (Programs, error) {
+	programs := Programs{Nginx: look("nginx"), MimeTypes: mimeTypes}
+	if programs.Nginx == "" || !exists(mimeTypes) {
+		return programs, &MissingError{[]string{"nginx"}}
+	}
+	return programs, nil
+}
+
 func missingPackages(found map[string]bool) []string {
 	var missing []string
 	for _, name := range []string{"nginx", "uwsgi-core", "uwsgi-plugin-python3", "python3-venv"} {
