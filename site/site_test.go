@@ -32,8 +32,9 @@ def application(environ, start_response):
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     if path == "/slow":
         time.sleep(float(query))
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [("%s %s\n" % (os.environ["HADJANGO_BUILD"], environ["HTTP_HOST"])).encode()]
+    body = ("%s %s\n" % (os.environ["HADJANGO_BUILD"], environ["HTTP_HOST"])).encode()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
 `
 
 // testSite is a site on free ports in a directory of its own.
