@@ -15,6 +15,7 @@ import (
 
 	"github.com/hadjango/hadjango/internal/account"
 	"github.com/hadjango/hadjango/internal/command"
+	"github.com/hadjango/hadjango/internal/files"
 )
 
 var libpython = regexp.MustCompile(`^libpython(3\.[0-9]+)\.so`)
@@ -72,16 +73,18 @@ func (p Python) Venv(ctx context.Context, dir string) error {
 }
 
 // pip makes sure that there is a virtualenv with pip in dir and returns its
-// interpreter. An interrupted one is made again.
+// interpreter. An interrupted one, or one of another interpreter, is made again.
 func (p Python) pip(ctx context.Context, dir string) (string, error) {
-	python := filepath.Join(dir, "bin", "python")
-	if _, err := os.Stat(filepath.Join(dir, "complete")); err == nil {
+	python, complete := filepath.Join(dir, "bin", "python"), filepath.Join(dir, "complete")
+	if of, err := os.ReadFile(complete); err == nil && string(of) == p.Path {
 		return python, nil
 	}
 	if err := p.run(ctx, "-m", "venv", "--clear", dir); err != nil {
 		return "", err
 	}
-	return python, os.WriteFile(filepath.Join(dir, "complete"), nil, 0o644)
+	// the directory is the user's: what lies there could be a link to anywhere
+	_, err := files.Write(complete, []byte(p.Path), 0o644)
+	return python, err
 }
 
 func (p Python) run(ctx context.Context, args ...string) error {

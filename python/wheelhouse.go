@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/hadjango/hadjango/internal/command"
@@ -148,15 +149,21 @@ func eachRequirements(path string, seen map[string]bool, visit func(data []byte)
 	return lines.Err()
 }
 
+var (
+	// comment is what pip takes for one.
+	comment = regexp.MustCompile(`(^|\s)#.*`)
+	// value is that of an option, up to the end of its first word.
+	value = regexp.MustCompile(`^\s*=?\s*(?:"([^"]+)"|'([^']+)'|(\S+))`)
+)
+
 // includedFile reads the forms pip knows: -r FILE, -rFILE, --requirement FILE,
-// --requirement=FILE, and the same for constraints.
+// --requirement=FILE, quoted or not, and the same for constraints.
 func includedFile(line string) (string, bool) {
-	line = strings.TrimSpace(line)
+	line = strings.TrimSpace(comment.ReplaceAllString(line, ""))
 	for _, option := range []string{"--requirement", "--constraint", "-r", "-c"} {
-		if rest, ok := strings.CutPrefix(line, option); ok {
-			rest = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(rest), "="))
-			rest, _, _ = strings.Cut(rest, " #")
-			return strings.TrimSpace(rest), rest != ""
+		rest, ok := strings.CutPrefix(line, option)
+		if match := value.FindStringSubmatch(rest); ok && match != nil {
+			return match[1] + match[2] + match[3], true
 		}
 	}
 	return "", false

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -68,13 +69,28 @@ func (u User) Credential() *syscall.Credential {
 	return &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.groups}
 }
 
-// Own gives a tree to the user, links themselves and never what they lead to.
-// It does nothing for the user that this process runs as.
+// Own gives a tree of this process's to the user, links themselves and never
+// what they lead to. A directory is given away after all that is in it, so
+// that nobody puts a link in the way of what is still to do. It does nothing
+// for the user that this process runs as.
 func (u User) Own(root string) error {
 	if u.IsMe() {
 		return nil
 	}
-	return chown(root, int(u.UID), int(u.GID))
+	var paths []string
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		paths = append(paths, path)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, path := range slices.Backward(paths) {
+		if err := os.Lchown(path, int(u.UID), int(u.GID)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Seal takes a tree back from the user, who may read it from then on and no
@@ -84,12 +100,13 @@ func (u User) Seal(root string) error {
 	if u.IsMe() {
 		return nil
 	}
-	// first the owner, so that nobody changes a mode behind us
-	if err := chown(root, os.Geteuid(), int(u.GID)); err != nil {
-		return err
-	}
+	// a directory is closed before it is read, and each file gets its owner
+	// before its mode: so nobody puts a link in our way, or changes a mode behind us
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.Type()&fs.ModeSymlink != 0 {
+		if err != nil {
+			return err
+		}
+		if err := os.Lchown(path, os.Geteuid(), int(u.GID)); err != nil || entry.Type()&fs.ModeSymlink != 0 {
 			return err
 		}
 		info, err := entry.Info()
@@ -105,15 +122,6 @@ func (u User) Seal(root string) error {
 func sealed(perm fs.FileMode) fs.FileMode {
 	const write, group = 0o022, 0o050
 	return perm&^write | perm>>3&group
-}
-
-func chown(root string, uid, gid int) error {
-	return filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return os.Lchown(path, uid, gid)
-	})
 }
 
 // Share lets the user's group have a file that this process owns; what the
