@@ -33,6 +33,7 @@ var (
 func (site Site) check() error {
 	c := checker{}
 	c.match(userName, "user", site.User)
+	c.match(userName, "group", site.Group)
 	c.match(size, "largest body", site.MaxBody)
 	for field, value := range map[string]string{
 		"assets": site.Assets, "pages": site.Pages, "temp": site.Temp, "logs": site.Logs,

@@ -34,8 +34,8 @@ import (
 
 // Site is all that the configuration says.
 type Site struct {
-	// User is who the workers are when nginx is started by root; empty otherwise.
-	User string
+	// User and Group are who the workers are when nginx is started by root; empty otherwise.
+	User, Group string
 	// Listen are the addresses, IP:port or [IP]:port or *:port.
 	Listen      []string
 	Live, Stage Server

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/files"
+	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/uwsgi"
 	"github.com/hadjango/hadjango/warmup"
 )
@@ -43,6 +44,9 @@ func (s *Site) activate(ctx context.Context, name builds.Name) error {
 }
 
 func (s *Site) start(ctx context.Context, name builds.Name, tag string) (detail string, err error) {
+	if err := s.clearFailed(ctx, name); err != nil {
+		return "", err
+	}
 	if len(s.linked(name)) == 0 {
 		if err := s.renderBuild(name, tag); err != nil {
 			return "", err
@@ -54,7 +58,10 @@ func (s *Site) start(ctx context.Context, name builds.Name, tag string) (detail 
 	if err := s.vassals.StartVassal(ctx, s.vassal(name)); err != nil {
 		return "", err
 	}
-	unit := s.zerg(name, s.slot(name))
+	unit := s.zerg(name, s.slot(ctx, name))
+	if err := s.goOn(ctx, unit); err != nil {
+		return "", err
+	}
 	if err := s.zergs.StartZerg(ctx, unit); err != nil {
 		return "", err
 	}
@@ -63,6 +70,36 @@ func (s *Site) start(ctx context.Context, name builds.Name, tag string) (detail 
 	}
 	instance, err := uwsgi.ReadInstance(ctx, unit.Stats)
 	return fmt.Sprintf("%d workers", len(instance.Ready())), err
+}
+
+// clearFailed takes back an earlier start that was interrupted and serves
+// nothing. What live and stage run is left to the emperor, which tries again.
+func (s *Site) clearFailed(ctx context.Context, name builds.Name) error {
+	if _, pointed := s.store.PointerTo(name); pointed || s.active(ctx, name) {
+		return nil
+	}
+	for _, slot := range s.linked(name) {
+		unit := s.zerg(name, slot)
+		if err := s.goOn(ctx, unit); err != nil {
+			return err
+		}
+		if s.active(ctx, name) {
+			return nil
+		}
+		if err := s.zergs.Withdraw(ctx, unit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goOn lets workers go on that an interrupted task has left resting.
+func (s *Site) goOn(ctx context.Context, unit uwsgi.Unit) error {
+	running, err := s.zergs.Running(ctx, unit)
+	if !running || err != nil {
+		return err
+	}
+	return uwsgi.Resume(ctx, unit)
 }
 
 // makeLogs makes the logs that a build's processes append to: their directory
@@ -93,12 +130,8 @@ func (s *Site) complete(name builds.Name) (builds.Manifest, error) {
 }
 
 func (s *Site) emperorsUp() bool {
-	for _, socket := range []string{s.vassals.Stats, s.zergs.Stats} {
-		if _, err := os.Stat(socket); err != nil {
-			return false
-		}
-	}
-	return s.health().Vassals && s.health().Zergs
+	health := s.health()
+	return health.Vassals && health.Zergs
 }
 
 // linked are the slots whose zerg is to run.
@@ -112,24 +145,39 @@ func (s *Site) linked(name builds.Name) []string {
 	return found
 }
 
-// slot is the one in use, or the first.
-func (s *Site) slot(name builds.Name) string {
-	if linked := s.linked(name); len(linked) > 0 {
-		return linked[0]
+// slot is the one that serves, else the one that is to, else the first.
+func (s *Site) slot(ctx context.Context, name builds.Name) string {
+	linked := s.linked(name)
+	for _, slot := range linked {
+		if s.serves(ctx, name, slot) {
+			return slot
+		}
 	}
-	return slots[0]
+	return append(linked, slots[0])[0]
 }
 
-// workersOf counts the workers of a build over all its zergs.
+func (s *Site) serves(ctx context.Context, name builds.Name, slot string) bool {
+	instance, err := uwsgi.ReadInstance(ctx, s.zerg(name, slot).Stats)
+	return err == nil && len(instance.Ready()) > 0
+}
+
+// workersOf counts the workers of a build over all its zergs that answer. It
+// is an error when none does.
 func (s *Site) workersOf(ctx context.Context, name builds.Name) (all uwsgi.Instance, err error) {
+	answered := false
 	for _, slot := range s.linked(name) {
-		instance, err := uwsgi.ReadInstance(ctx, s.zerg(name, slot).Stats)
-		if err != nil {
-			return all, err
+		instance, failed := uwsgi.ReadInstance(ctx, s.zerg(name, slot).Stats)
+		if failed != nil {
+			err = failed
+			continue
 		}
+		answered = true
 		all.Workers = append(all.Workers, instance.Workers...)
 	}
-	return all, nil
+	if answered {
+		err = nil
+	}
+	return all, err
 }
 
 func (s *Site) active(ctx context.Context, name builds.Name) bool {
@@ -153,14 +201,24 @@ func (s *Site) Warmup(ctx context.Context, name builds.Name, options WarmupOptio
 		if _, err := s.complete(name); err != nil {
 			return fmt.Errorf("warm up %s: %w", name, err)
 		}
-		if !s.active(ctx, name) {
-			return fmt.Errorf("warm up %s: it is not active: run mage activate %s", name, name)
+		if err := s.mustBeActive(ctx, name); err != nil {
+			return fmt.Errorf("warm up %s: %w", name, err)
 		}
 		var err error
 		report, err = s.warm(ctx, name, options)
 		return err
 	})
 	return report, err
+}
+
+func (s *Site) mustBeActive(ctx context.Context, name builds.Name) error {
+	if s.active(ctx, name) {
+		return nil
+	}
+	if !s.emperorsUp() {
+		return ErrDown
+	}
+	return fmt.Errorf("it is not active: run mage activate %s", name)
 }
 
 func (s *Site) warm(ctx context.Context, name builds.Name, options WarmupOptions) (report warmup.Report, err error) {
@@ -183,6 +241,9 @@ func (s *Site) warm(ctx context.Context, name builds.Name, options WarmupOptions
 		})
 		return report.String(), err
 	})
+	for _, note := range report.Notes() {
+		s.reporter.Note(note)
+	}
 	return report, err
 }
 
@@ -254,8 +315,8 @@ func (s *Site) deactivate(ctx context.Context, verb string, name builds.Name) er
 func (s *Site) endZerg(ctx context.Context, name builds.Name, slot string) error {
 	unit := s.zerg(name, slot)
 	return s.step(ctx, fmt.Sprintf("drain and stop the workers of %s", name), func(ctx context.Context, _ Step) (string, error) {
-		if !s.emperorsUp() {
-			return "the servers do not run", files.Remove(unit.Link)
+		if !s.health().Zergs {
+			return "the servers do not run", s.unlinkDead(name, unit)
 		}
 		ctx, cancel := within(ctx, s.config.Timeouts.Drain, "drain")
 		defer cancel()
@@ -263,14 +324,37 @@ func (s *Site) endZerg(ctx context.Context, name builds.Name, slot string) error
 		if err != nil {
 			return "", err
 		}
-		if running {
-			err = uwsgi.Drain(ctx, unit, s.socket(name))
+		if !running {
+			return "", s.zergs.Stop(ctx, unit)
 		}
+		resume, err := uwsgi.Drain(ctx, unit, s.socket(name))
 		if err != nil {
 			return "", err
 		}
-		return "", s.zergs.Stop(ctx, unit)
+		return "", s.stopResting(ctx, unit, resume)
 	})
+}
+
+// stopResting ends a zerg whose workers rest. Where its end could not even
+// begin they go on.
+func (s *Site) stopResting(ctx context.Context, unit uwsgi.Unit, resume func() error) error {
+	err := s.zergs.Stop(ctx, unit)
+	if _, lost := os.Lstat(unit.Link); err != nil && lost == nil {
+		return errors.Join(err, resume())
+	}
+	return err
+}
+
+// unlinkDead withdraws an instance whose emperor is down, if it is down too.
+func (s *Site) unlinkDead(name builds.Name, unit uwsgi.Unit) error {
+	living, err := proc.Under(s.store.Path(name), "uwsgi", "uwsgi-core")
+	if err != nil {
+		return err
+	}
+	if len(living) > 0 {
+		return fmt.Errorf("process %d (%s) still works, and its emperor is down: %w", living[0].PID, living[0].Name(), ErrDown)
+	}
+	return files.Remove(unit.Link)
 }
 
 // Stop ends a build's workers as [Site.Deactivate] does, and then closes its
@@ -287,8 +371,8 @@ func (s *Site) stop(ctx context.Context, verb string, name builds.Name) error {
 	}
 	return s.step(ctx, fmt.Sprintf("close the sockets of %s", name), func(ctx context.Context, _ Step) (string, error) {
 		unit := s.vassal(name)
-		if !s.emperorsUp() {
-			return "the servers do not run", files.Remove(unit.Link)
+		if !s.health().Vassals {
+			return "the servers do not run", errors.Join(files.Remove(unit.Link), s.removeRunFiles(name))
 		}
 		ctx, cancel := within(ctx, s.config.Timeouts.Drain, "drain")
 		defer cancel()
@@ -308,11 +392,8 @@ func (s *Site) Restart(ctx context.Context, name builds.Name) error {
 		if err != nil {
 			return fmt.Errorf("restart %s: %w", name, err)
 		}
-		if !s.emperorsUp() {
-			return fmt.Errorf("restart %s: %w", name, ErrDown)
-		}
-		if !s.active(ctx, name) {
-			return fmt.Errorf("restart %s: it is not active: run mage activate %s", name, name)
+		if err := s.mustBeActive(ctx, name); err != nil {
+			return fmt.Errorf("restart %s: %w", name, err)
 		}
 		return s.restart(ctx, name, manifest.Tag)
 	})
@@ -324,11 +405,13 @@ func (s *Site) restart(ctx context.Context, name builds.Name, tag string) error 
 		return err
 	}
 	err = s.step(ctx, fmt.Sprintf("start new workers of %s", name), func(ctx context.Context, _ Step) (string, error) {
-		if err := errors.Join(s.renderZerg(name, tag, fresh), s.renderEnvironment(name, tag)); err != nil {
-			return "", err
-		}
 		ctx, cancel := within(ctx, s.config.Timeouts.Start, "start")
 		defer cancel()
+		err := errors.Join(s.makeLogs(name), s.renewVassal(ctx, name), s.renderZerg(name, tag, fresh),
+			s.renderUpstreams(name), s.renderEnvironment(name, tag))
+		if err != nil {
+			return "", err
+		}
 		return "", s.zergs.StartZerg(ctx, s.zerg(name, fresh))
 	})
 	if err != nil {
@@ -337,21 +420,37 @@ func (s *Site) restart(ctx context.Context, name builds.Name, tag string) error 
 	return s.retire(ctx, name, old)
 }
 
+// renewVassal lets the vassal take over its configuration where that has
+// changed since it was made; no connection is lost by it.
+func (s *Site) renewVassal(ctx context.Context, name builds.Name) error {
+	changed, err := s.renderVassal(name)
+	if !changed || err != nil {
+		return err
+	}
+	return s.vassals.Reload(ctx, s.vassal(name))
+}
+
 // chooseSlots says which zerg goes and where the new one comes. After an
-// interrupted restart two run; the older one goes first then.
+// interrupted restart two are there: then the newer one stays if it serves.
 func (s *Site) chooseSlots(ctx context.Context, name builds.Name) (old, fresh string, err error) {
 	linked := s.linked(name)
 	if len(linked) == 2 {
 		older, newer := s.byAge(name)
-		if err := s.retire(ctx, name, older); err != nil {
+		if linked, err = s.leaveOne(ctx, name, older, newer); err != nil {
 			return "", "", err
 		}
-		linked = []string{newer}
 	}
 	if linked[0] == slots[0] {
 		return slots[0], slots[1], nil
 	}
 	return slots[1], slots[0], nil
+}
+
+func (s *Site) leaveOne(ctx context.Context, name builds.Name, older, newer string) (left []string, err error) {
+	if !s.serves(ctx, name, newer) {
+		return []string{older}, s.zergs.Withdraw(ctx, s.zerg(name, newer))
+	}
+	return []string{newer}, s.retire(ctx, name, older)
 }
 
 func (s *Site) byAge(name builds.Name) (older, newer string) {
@@ -375,9 +474,10 @@ func (s *Site) retire(ctx context.Context, name builds.Name, slot string) error 
 	return s.step(ctx, fmt.Sprintf("let the old workers of %s finish", name), func(ctx context.Context, _ Step) (string, error) {
 		ctx, cancel := within(ctx, s.config.Timeouts.Drain, "drain")
 		defer cancel()
-		if _, err := uwsgi.Pause(ctx, unit); err != nil {
+		resume, err := uwsgi.Pause(ctx, unit)
+		if err != nil {
 			return "", err
 		}
-		return "", s.zergs.Stop(ctx, unit)
+		return "", s.stopResting(ctx, unit, resume)
 	})
 }

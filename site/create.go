@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/config"
+	"github.com/hadjango/hadjango/internal/command"
 	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/python"
 	"github.com/hadjango/hadjango/src"
@@ -26,6 +28,7 @@ func (s *Site) FindFreeBuild() (builds.Name, error) { return s.store.Free() }
 // that name is made anew; a complete one is [builds.ErrExists].
 func (s *Site) CreateBuild(ctx context.Context, name builds.Name) error {
 	return s.changing(ctx, "createBuild "+string(name), func(ctx context.Context) error {
+		s.sweep()
 		programs, err := stack.FindPrograms(ctx, s.config.Python)
 		if err != nil {
 			return fmt.Errorf("create build %s: %w", name, err)
@@ -68,10 +71,8 @@ func (s *Site) clearIncomplete(name builds.Name) error {
 	if !s.store.Exists(name) {
 		return nil
 	}
-	manifest, err := s.store.Manifest(name)
-	if err != nil {
-		return err
-	}
+	// a manifest that cannot be read is no complete build's
+	manifest, _ := s.store.Manifest(name)
 	if manifest.Complete {
 		free, err := s.store.Free()
 		return errors.Join(fmt.Errorf("create build %s: %w; the next free name is %s", name, builds.ErrExists, free), err)
@@ -123,13 +124,16 @@ func (m *making) foreignCode(ctx context.Context) error {
 	if err := m.step(ctx, "virtualenv", m.virtualenv); err != nil {
 		return err
 	}
-	for _, command := range m.config.Build {
-		err := m.step(ctx, commandName(command), func(ctx context.Context, _ Step) (string, bool, error) {
-			return "", false, m.runInBuild(ctx, m.name, m.manifest.Tag, command)
+	for _, c := range m.config.Build {
+		err := m.step(ctx, commandName(c), func(ctx context.Context, _ Step) (string, bool, error) {
+			return "", false, m.runInBuild(ctx, m.name, m.manifest.Tag, c)
 		})
 		if err != nil {
 			return err
 		}
+	}
+	if err := m.step(ctx, "compile", m.compile); err != nil {
+		return err
 	}
 	return errors.Join(m.user.Seal(m.dir), m.user.Seal(m.static(m.name)))
 }
@@ -217,6 +221,17 @@ func (m *making) virtualenv(ctx context.Context, _ Step) (detail string, reused 
 	return "", false, m.wheelhouseFor(m.python).Install(ctx, m.manifest.Requirements, m.dir)
 }
 
+// compile saves the workers, who may not write here, compiling at each start.
+// A file that does not compile fails where it is imported, if it is.
+func (m *making) compile(ctx context.Context, _ Step) (string, bool, error) {
+	err := m.runInBuild(ctx, m.name, m.manifest.Tag, config.Command{"python", "-m", "compileall", "-q", "-x", "/lib/", "."})
+	var failed *command.Error
+	if errors.As(err, &failed) && ctx.Err() == nil {
+		return "not all", false, nil
+	}
+	return "", false, err
+}
+
 // linkAssets leads the build's assets to where nginx finds them.
 func (m *making) linkAssets(context.Context, Step) (string, bool, error) {
 	static := m.static(m.name)
@@ -289,6 +304,7 @@ func (s *Site) buildWheels(ctx context.Context, programs stack.Programs) (reused
 // that runs is drained and stopped first. It is refused for live and stage.
 func (s *Site) Remove(ctx context.Context, name builds.Name) error {
 	return s.changing(ctx, "rm "+string(name), func(ctx context.Context) error {
+		s.sweep()
 		if err := s.stop(ctx, "rm", name); err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ const (
 // is left as it is, so it may be run again at any time.
 func (s *Site) Init(ctx context.Context) error {
 	return s.changing(ctx, "init", func(ctx context.Context) error {
+		s.sweep()
 		programs, err := s.findOrInstall(ctx)
 		if err != nil {
 			return fmt.Errorf("init: %w", err)
@@ -108,6 +109,10 @@ func (s *Site) makeDatabase(ctx context.Context, name builds.Name) error {
 		if exists || err != nil {
 			return "there already: not touched", err
 		}
+		if _, err := s.store.Pointed(builds.Live); err == nil && s.databaseBegun() {
+			return "", fmt.Errorf("an earlier init began to make it and did not end, and the site has been live since: "+
+				"finish it by hand, then remove %s", s.databaseMark())
+		}
 		return "made", s.runDatabaseCommands(ctx, name, manifest.Tag)
 	})
 }
@@ -126,12 +131,17 @@ func (s *Site) runDatabaseCommands(ctx context.Context, name builds.Name, tag st
 	return files.Remove(s.databaseMark())
 }
 
+func (s *Site) databaseBegun() bool {
+	_, err := os.Stat(s.databaseMark())
+	return err == nil
+}
+
 func (s *Site) databaseMark() string { return filepath.Join(s.data(), "database-unfinished") }
 
 // databaseExists asks Django whether any migration was applied, other than by
 // an init that was interrupted.
 func (s *Site) databaseExists(ctx context.Context, name builds.Name, tag string) (bool, error) {
-	if _, err := os.Stat(s.databaseMark()); err == nil {
+	if s.databaseBegun() {
 		return false, nil
 	}
 	show := s.inBuild(name, tag, config.Command{"manage.py", "showmigrations", "--plan", "--no-color"})

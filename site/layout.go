@@ -104,36 +104,51 @@ func (l layout) check() error {
 // link in its way, so the user owns just what its processes write; what others
 // must not read is closed to them.
 func (s *Site) prepare() error {
-	for _, dir := range []struct {
-		path string
-		perm os.FileMode
-	}{
-		{s.deploy, 0o755},
-		{s.builds(), 0o755},
-		{s.assets(), 0o755},
-		{filepath.Join(s.assets(), "static"), 0o755},
-		{s.etc("pages"), 0o755},
-		{s.deployFile("tmp"), 0o755},
-		{s.deployFile("deps"), 0o755},
-		{s.log(""), 0o750},
+	for _, dir := range []string{
+		s.builds(), s.assets(), filepath.Join(s.assets(), "static"), s.etc(""), s.etc("pages"), s.deployFile("tmp"), s.deployFile("deps"),
 	} {
-		if err := errors.Join(os.MkdirAll(dir.path, dir.perm), s.user.Share(dir.path)); err != nil {
-			return fmt.Errorf("prepare %s: %w", dir.path, err)
+		if err := s.ours(dir, 0o755); err != nil {
+			return err
 		}
 	}
-	for _, dir := range []struct {
-		path string
-		perm os.FileMode
-	}{
-		{s.media(), 0o755},
-		{s.wheelhouse(), 0o755},
-		{s.cache(), 0o755},
-		{s.data(), 0o700},
-		{s.run, 0o750},
-	} {
-		if err := s.user.MkdirAll(dir.path, dir.perm); err != nil {
-			return fmt.Errorf("prepare %s: %w", dir.path, err)
-		}
+	return errors.Join(
+		s.ours(s.log(""), 0o750),
+		s.users(s.media(), 0o755),
+		s.users(s.wheelhouse(), 0o755),
+		s.users(s.cache(), 0o755),
+		s.users(s.data(), 0o700),
+		s.users(s.run, 0o750),
+	)
+}
+
+// ours makes a directory, where there is none, that this process owns and the
+// user's group may use as far as perm says.
+func (s *Site) ours(dir string, perm os.FileMode) error {
+	return makeDir(dir, perm, s.user.Share)
+}
+
+// users makes a directory, where there is none, that the user owns. One that is
+// there and somebody else's is refused, not taken.
+func (s *Site) users(dir string, perm os.FileMode) error {
+	if err := makeDir(dir, perm, s.user.Own); err != nil {
+		return err
 	}
-	return nil
+	if s.user.Owns(dir) {
+		return nil
+	}
+	return fmt.Errorf("the directory %s is not %s's: name one in %s that is, or that does not exist yet", dir, s.user.Name, ConfigFile)
+}
+
+// makeDir sets the mode itself, whatever the umask.
+func makeDir(dir string, perm os.FileMode, give func(string) error) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, perm); err != nil {
+		return err
+	}
+	return errors.Join(os.Chmod(dir, perm), give(dir))
 }

@@ -47,10 +47,10 @@ func (s *Site) writeRendered(path string, render func(io.Writer) error) (changed
 // renderBuild writes the configuration of a build into its directory.
 func (s *Site) renderBuild(name builds.Name, tag string) error {
 	dir := s.store.Path(name)
-	if err := os.MkdirAll(filepath.Join(dir, configDir), 0o755); err != nil {
+	if err := s.ours(filepath.Join(dir, configDir), 0o755); err != nil {
 		return err
 	}
-	if err := s.renderVassal(name); err != nil {
+	if _, err := s.renderVassal(name); err != nil {
 		return err
 	}
 	for _, slot := range slots {
@@ -67,10 +67,10 @@ func (s *Site) renderBuild(name builds.Name, tag string) error {
 	return files.Symlink(s.socket(name), filepath.Join(dir, "app.sock"))
 }
 
-func (s *Site) renderVassal(name builds.Name) error {
+func (s *Site) renderVassal(name builds.Name) (changed bool, err error) {
 	http, err := s.address(name, 0)
 	if err != nil {
-		return err
+		return false, err
 	}
 	unit := s.vassal(name)
 	vassal := uwsgiconf.Vassal{
@@ -82,13 +82,12 @@ func (s *Site) renderVassal(name builds.Name) error {
 	// any file, so it is opened only where it is needed
 	if s.config.Switch == config.SwitchReload {
 		if vassal.TCP, err = s.address(name, 1); err != nil {
-			return err
+			return false, err
 		}
 	}
-	_, err = s.writeRendered(filepath.Join(s.store.Path(name), unit.Config), func(w io.Writer) error {
+	return s.writeRendered(filepath.Join(s.store.Path(name), unit.Config), func(w io.Writer) error {
 		return uwsgiconf.RenderVassal(w, vassal, s.templates())
 	})
-	return err
 }
 
 func (s *Site) renderZerg(name builds.Name, tag, slot string) error {
@@ -182,22 +181,21 @@ func (s *Site) address(name builds.Name, offset int) (string, error) {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), nil
 }
 
-// renderServers writes the configuration of the emperors and of nginx and
-// tells whether nginx's has changed.
-func (s *Site) renderServers(programs stack.Programs) (nginxChanged bool, err error) {
+// renderServers writes the configuration of the emperors and of nginx.
+func (s *Site) renderServers(programs stack.Programs) error {
 	if err := s.renderEmperor("vassals", "vassal"); err != nil {
-		return false, err
+		return err
 	}
 	if err := s.renderEmperor("zergs", slots...); err != nil {
-		return false, err
+		return err
 	}
 	for _, page := range []string{"empty.html", "unavailable.html"} {
 		text, err := conf.Read(s.templates(), page)
 		if err != nil {
-			return false, err
+			return err
 		}
 		if _, err := s.write(s.etc(filepath.Join("pages", page)), text, 0o644); err != nil {
-			return false, err
+			return err
 		}
 	}
 	return s.renderNginx(programs.MimeTypes)
@@ -218,7 +216,7 @@ func (s *Site) renderEmperor(name string, roles ...string) error {
 	return err
 }
 
-func (s *Site) renderNginx(mimeTypes string) (changed bool, err error) {
+func (s *Site) renderNginx(mimeTypes string) error {
 	site := nginxconf.Site{
 		Listen: s.config.Listen,
 		Live:   s.server(builds.Live, s.config.Live),
@@ -229,26 +227,41 @@ func (s *Site) renderNginx(mimeTypes string) (changed bool, err error) {
 	}
 	// nginx started by an ordinary user has nobody to become
 	if os.Geteuid() == 0 {
-		site.User = s.user.Name
+		site.User, site.Group = s.user.Name, s.user.Group
 	}
 	for _, p := range []builds.Pointer{builds.Live, builds.Stage} {
 		if err := files.Symlink(filepath.Join(s.store.PointerPath(p), "app.sock"), s.pointerSocket(p)); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return s.writeRendered(s.etc("nginx.conf"), func(w io.Writer) error {
+	_, err := s.writeRendered(s.etc("nginx.conf"), func(w io.Writer) error {
 		return nginxconf.Render(w, site, s.templates())
 	})
+	return err
 }
 
 // server is one of nginx's two. Under the reload switch it reads the upstream
-// through the pointer, once there is one.
+// through the pointer, once that names a build whose vassal was started to
+// listen there.
 func (s *Site) server(p builds.Pointer, names []string) nginxconf.Server {
 	server := nginxconf.Server{Names: names, Pointer: s.store.PointerPath(p), Socket: s.pointerSocket(p)}
-	if _, err := s.store.Pointed(p); err == nil && s.config.Switch == config.SwitchReload {
+	if name, err := s.store.Pointed(p); err == nil && s.config.Switch == config.SwitchReload && s.listensTCP(name) {
 		server.Upstream = filepath.Join(s.store.PointerPath(p), p.String()+".conf")
 	}
 	return server
+}
+
+func (s *Site) listensTCP(name builds.Name) bool {
+	address, err := s.address(name, 1)
+	if err != nil {
+		return false
+	}
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		s.reporter.Note(fmt.Sprintf("build %s does not listen on %s yet, so nginx uses its unix socket: run mage restart %s, then mage nginxReload", name, address, name))
+		return false
+	}
+	return conn.Close() == nil
 }
 
 // somaxconn is the longest listen queue that the kernel allows; uWSGI does not

@@ -1,12 +1,13 @@
 package site
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
+	"time"
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/stack"
@@ -26,42 +27,86 @@ func (s *Site) Up(ctx context.Context) error {
 }
 
 func (s *Site) up(ctx context.Context, programs stack.Programs) error {
-	changed, err := s.renderServers(programs)
-	if err != nil {
+	if err := s.renderServers(programs); err != nil {
+		return fmt.Errorf("up: %w", err)
+	}
+	if err := s.makeAllLogs(); err != nil {
 		return fmt.Errorf("up: %w", err)
 	}
 	ctx, cancel := within(ctx, s.config.Timeouts.Start, "start")
 	defer cancel()
 	servers := s.stack(programs)
 	ran := servers.Health().Nginx
-	if err := servers.Up(ctx, s.waitVassals, s.noteServer); err != nil {
+	trouble := servers.Up(ctx, s.waitVassals, s.noteServer)
+	if ran {
+		trouble = errors.Join(trouble, s.reloadChanged(ctx, servers))
+	} else if servers.Health().Nginx {
+		trouble = errors.Join(trouble, s.noteLoaded())
+	}
+	if err := errors.Join(trouble, s.waitActive(ctx)); err != nil {
 		return fmt.Errorf("up: %w", err)
 	}
-	if ran && changed {
-		if err := s.reloadNginx(ctx, servers); err != nil {
-			return err
+	return nil
+}
+
+// makeAllLogs makes the logs that the emperors' instances are about to write.
+func (s *Site) makeAllLogs() error {
+	names, err := s.store.List()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if len(s.linked(name)) > 0 {
+			err = errors.Join(err, s.makeLogs(name))
 		}
 	}
-	return s.waitActive(ctx)
+	return err
+}
+
+// reloadChanged lets an nginx that runs take over a configuration it has not
+// loaded, be it that an earlier reload failed.
+func (s *Site) reloadChanged(ctx context.Context, servers stack.Stack) error {
+	now, err := os.ReadFile(s.etc("nginx.conf"))
+	if err != nil {
+		return err
+	}
+	loaded, err := os.ReadFile(s.loadedConfig())
+	if err == nil && bytes.Equal(now, loaded) {
+		return nil
+	}
+	return s.reloadNginx(ctx, servers)
+}
+
+// loadedConfig is a copy of what nginx runs with.
+func (s *Site) loadedConfig() string { return s.etc("nginx.conf.loaded") }
+
+func (s *Site) noteLoaded() error {
+	now, err := os.ReadFile(s.etc("nginx.conf"))
+	if err != nil {
+		return err
+	}
+	_, err = s.write(s.loadedConfig(), now, 0o644)
+	return err
 }
 
 // waitActive returns when every build that is to be active is. One that does
 // not come back is named, and the others are waited for all the same; the
 // emperor goes on trying.
-func (s *Site) waitActive(ctx context.Context) error {
+func (s *Site) waitActive(ctx context.Context) error { return s.eachBuild(ctx, s.bringBack) }
+
+// eachBuild does something with every build, side by side, and returns all errors.
+func (s *Site) eachBuild(ctx context.Context, do func(context.Context, builds.Name) error) error {
 	names, err := s.store.List()
 	if err != nil {
 		return err
 	}
-	var group errgroup.Group
+	var group sync.WaitGroup
 	errs := make([]error, len(names))
 	for i, name := range names {
-		group.Go(func() error {
-			errs[i] = s.bringBack(ctx, name)
-			return nil
-		})
+		group.Go(func() { errs[i] = do(ctx, name) })
 	}
-	return errors.Join(append(errs, group.Wait())...)
+	group.Wait()
+	return errors.Join(errs...)
 }
 
 // bringBack waits for a build's zergs, and moves those that hold the sockets
@@ -74,7 +119,7 @@ func (s *Site) bringBack(ctx context.Context, name builds.Name) error {
 			err = s.reattach(ctx, name, unit)
 		}
 		if err != nil {
-			return fmt.Errorf("build %s has not come back: %w; see %s", name, err, unit.Log)
+			return fmt.Errorf("build %s has not come back: %w", name, err)
 		}
 	}
 	return nil
@@ -92,29 +137,32 @@ func (s *Site) reattach(ctx context.Context, name builds.Name, unit uwsgi.Unit) 
 // waitVassals returns when every vassal that is to run holds its sockets; a
 // zerg that is started earlier dies, and is started again a second later.
 func (s *Site) waitVassals(ctx context.Context) error {
-	names, err := s.store.List()
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
+	ctx, cancel := context.WithTimeoutCause(ctx, vassalLimit, fmt.Errorf("not within %s: %w", vassalLimit, context.DeadlineExceeded))
+	defer cancel()
+	return s.eachBuild(ctx, func(ctx context.Context, name builds.Name) error {
 		unit := s.vassal(name)
 		if _, err := os.Lstat(unit.Link); err != nil {
-			continue
+			return nil
 		}
 		if err := s.vassals.WaitVassal(ctx, unit); err != nil {
-			return fmt.Errorf("the sockets of build %s have not come back: %w; see %s", name, err, unit.Log)
+			return fmt.Errorf("the sockets of build %s have not come back: %w", name, err)
 		}
-	}
-	return nil
+		return nil
+	})
 }
+
+// vassalLimit bounds waiting for vassals, which load nothing: one that takes
+// longer cannot start, and must not keep the others' workers waiting.
+const vassalLimit = 10 * time.Second
 
 // Down ends all servers of this machine after the requests in flight. Up
 // brings back what ran.
 func (s *Site) Down(ctx context.Context) error {
 	return s.changing(ctx, "down", func(ctx context.Context) error {
-		ctx, cancel := within(ctx, s.config.Timeouts.Drain, "drain")
-		defer cancel()
-		return s.stack(stack.Programs{}).Down(ctx, s.noteServer)
+		if err := s.stack(stack.Programs{}).Down(ctx, s.config.Timeouts.Drain, s.noteServer); err != nil {
+			return fmt.Errorf("down: %w", err)
+		}
+		return nil
 	})
 }
 
@@ -128,7 +176,7 @@ func (s *Site) nginxReload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reload nginx: %w", err)
 	}
-	if _, err := s.renderServers(programs); err != nil {
+	if err := s.renderServers(programs); err != nil {
 		return fmt.Errorf("reload nginx: %w", err)
 	}
 	return s.reloadNginx(ctx, s.stack(programs))
@@ -138,7 +186,10 @@ func (s *Site) reloadNginx(ctx context.Context, servers stack.Stack) error {
 	return s.step(ctx, "reload nginx", func(ctx context.Context, _ Step) (string, error) {
 		ctx, cancel := within(ctx, s.config.Timeouts.Switch, "switch")
 		defer cancel()
-		return "", servers.ReloadNginx(ctx)
+		if err := servers.ReloadNginx(ctx); err != nil {
+			return "", err
+		}
+		return "", s.noteLoaded()
 	})
 }
 

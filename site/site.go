@@ -8,8 +8,8 @@
 //	swap, err := s.SwapLive(ctx, "")      // stage and live change places
 //	fmt.Println(swap)
 //
-// Every verb that changes something holds the site's lock, may be interrupted
-// at any moment through its context, and may be run again. A verb that reads
+// Every verb that changes something holds the site's lock, and fails with a
+// [builds.LockedError] while another does. It may be interrupted at any moment through its context, and may be run again. A verb that reads
 // never waits. The package prints nothing: what a verb does is told to a
 // [Reporter], and what went wrong is in the error, with what to do next.
 package site
@@ -23,6 +23,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/config"
@@ -41,8 +43,8 @@ type Options struct {
 	Reporter Reporter
 }
 
-// Site is one site. Its methods may be called by many at once; those that
-// change something take turns, across processes too.
+// Site is one site. Its methods may be called by many at once; of those that
+// change something one runs at a time, across processes too.
 type Site struct {
 	layout
 	config   config.Config
@@ -53,6 +55,8 @@ type Site struct {
 	zergs    uwsgi.Emperor
 	// warning is said once by the first verb that changes something.
 	warning string
+	// foreign says why this process may neither change the site nor see its servers.
+	foreign error
 }
 
 // Open returns the site in dir. It reads the configuration and changes nothing.
@@ -76,12 +80,13 @@ func newSite(root string, c config.Config, options Options) (*Site, error) {
 	if err := layout.check(); err != nil {
 		return nil, fmt.Errorf("open site %s: %w", root, err)
 	}
-	user, warning, err := chooseUser(root, c.User)
+	user, warning, err := chooseUser(layout, c)
 	if err != nil {
 		return nil, fmt.Errorf("open site %s: %w", root, err)
 	}
 	s := &Site{
-		layout: layout, config: c, store: builds.OpenStore(layout.builds()), user: user, warning: warning,
+		foreign: layout.foreign(user),
+		layout:  layout, config: c, store: builds.OpenStore(layout.builds()), user: user, warning: warning,
 		reporter: options.Reporter,
 		vassals:  uwsgi.Emperor{Stats: layout.runFile("vassals.stats")},
 		zergs:    uwsgi.Emperor{Stats: layout.runFile("zergs.stats")},
@@ -118,11 +123,16 @@ func resolve(dir string) (string, error) {
 const defaultUser = "www-data"
 
 // chooseUser says who the servers and the project's code run as. Only root has
-// a choice. A user who cannot reach the site could serve nothing of it.
-func chooseUser(root, wanted string) (user account.User, warning string, err error) {
+// a choice, and only until the site has been begun: then it is who owns its
+// data. A user who cannot reach the site could serve nothing of it.
+func chooseUser(l layout, c config.Config) (user account.User, warning string, err error) {
 	me, err := account.Current()
 	if err != nil || os.Geteuid() != 0 {
 		return me, "", err
+	}
+	wanted := c.User
+	if owner, ok := l.owner(); ok && wanted == "" {
+		return owner, "", nil
 	}
 	user, err = account.Lookup(or(wanted, defaultUser))
 	if err != nil && wanted == "" {
@@ -131,7 +141,7 @@ func chooseUser(root, wanted string) (user account.User, warning string, err err
 	if err != nil {
 		return me, "", err
 	}
-	closed, ok := user.CanEnter(root)
+	closed, ok := user.CanEnter(filepath.Join(l.root, c.Project))
 	switch {
 	case ok:
 		return user, "", nil
@@ -139,6 +149,25 @@ func chooseUser(root, wanted string) (user account.User, warning string, err err
 		return me, fmt.Sprintf("everything runs as root, because %s may not enter %s: move the site, for example to /srv, before others can reach it", user.Name, closed), nil
 	}
 	return me, "", fmt.Errorf("user %s may not enter %s: move the site, or open that directory to the user", user.Name, closed)
+}
+
+// owner is the user of a site that has been begun.
+func (l layout) owner() (account.User, bool) {
+	var stat unix.Stat_t
+	if err := unix.Stat(l.data(), &stat); err != nil {
+		return account.User{}, false
+	}
+	owner, err := account.LookupID(stat.Uid)
+	return owner, err == nil
+}
+
+// foreign is the error of who is neither root nor the user of the site.
+func (l layout) foreign(user account.User) error {
+	owner, ok := l.owner()
+	if !ok || owner.UID == user.UID {
+		return nil
+	}
+	return fmt.Errorf("the site %s belongs to %s: run this as %s, or as root without another user in %s", l.root, owner.Name, owner.Name, ConfigFile)
 }
 
 func or(value, fallback string) string {
@@ -176,23 +205,33 @@ func (s *Site) Pointed(p builds.Pointer) (builds.Name, error) { return s.store.P
 
 // changing runs a verb under the site's lock.
 func (s *Site) changing(ctx context.Context, task string, verb func(context.Context) error) error {
-	if err := s.prepare(); err != nil {
-		return err
+	if s.foreign != nil {
+		return fmt.Errorf("%s: %w", task, s.foreign)
+	}
+	if err := s.ours(s.deploy, 0o755); err != nil {
+		return fmt.Errorf("%s: %w", task, err)
 	}
 	unlock, err := builds.Lock(ended(ctx), s.deployFile("lock"), s.holder(task))
 	if err != nil {
 		return fmt.Errorf("%s: %w", task, err)
 	}
 	defer unlock()
+	if err := s.prepare(); err != nil {
+		return fmt.Errorf("%s: %w", task, err)
+	}
 	if s.warning != "" {
 		s.reporter.Note(s.warning)
 		s.warning = ""
 	}
-	// what a removal that was cut short has left is no other's while we hold the lock
-	if err := s.store.Sweep(); err != nil {
-		return fmt.Errorf("%s: %w", task, err)
-	}
 	return verb(ctx)
+}
+
+// sweep ends removals that were cut short; what they have left is no other's
+// while we hold the lock.
+func (s *Site) sweep() {
+	if err := s.store.Sweep(); err != nil {
+		s.reporter.Note(err.Error())
+	}
 }
 
 func (s *Site) holder(task string) builds.Holder {
@@ -217,7 +256,7 @@ func within(ctx context.Context, limit time.Duration, key string) (context.Conte
 func (s *Site) stack(programs stack.Programs) stack.Stack {
 	emperor := func(name string) stack.Emperor {
 		return stack.Emperor{
-			Name: "emperor of " + name, Config: s.etc(name + ".ini"),
+			Name: "emperor of " + name, Title: "hadjango " + name + " uWSGI master", Config: s.etc(name + ".ini"),
 			Stats: s.runFile(name + ".stats"), PIDFile: s.runFile(name + ".pid"), Log: s.log(name + ".log"),
 		}
 	}

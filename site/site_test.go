@@ -87,7 +87,7 @@ func (s testSite) end() {
 }
 
 func (s testSite) printLogs() {
-	const most = 2000
+	const most = 5000
 	logs, _ := filepath.Glob(filepath.Join(s.dir, "deploy/logs/*"))
 	for _, log := range logs {
 		data, _ := os.ReadFile(log)

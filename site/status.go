@@ -2,14 +2,14 @@ package site
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/proc"
@@ -22,6 +22,8 @@ type State string
 
 // The states of a build.
 const (
+	// Broken has a manifest that cannot be read.
+	Broken State = "broken"
 	// Incomplete was never made to its end.
 	Incomplete State = "incomplete"
 	// Stopped has neither sockets nor workers.
@@ -66,6 +68,9 @@ type BuildStatus struct {
 // Status looks at the site. It changes nothing and waits for nobody; the
 // builds are looked at side by side.
 func (s *Site) Status(ctx context.Context) (Status, error) {
+	if s.foreign != nil {
+		return Status{}, fmt.Errorf("status: %w", s.foreign)
+	}
 	names, err := s.store.List()
 	if err != nil {
 		return Status{}, err
@@ -74,21 +79,16 @@ func (s *Site) Status(ctx context.Context) (Status, error) {
 		Servers: s.health(), Builds: make([]BuildStatus, len(names)),
 		LiveURL: s.url(builds.Live), StageURL: s.url(builds.Stage),
 	}
-	var group errgroup.Group
+	var group sync.WaitGroup
 	for i, name := range names {
-		group.Go(func() (err error) {
-			status.Builds[i], err = s.buildStatus(ctx, name)
-			return err
-		})
+		group.Go(func() { status.Builds[i] = s.buildStatus(ctx, name) })
 	}
-	return status, group.Wait()
+	group.Wait()
+	return status, nil
 }
 
-func (s *Site) buildStatus(ctx context.Context, name builds.Name) (BuildStatus, error) {
+func (s *Site) buildStatus(ctx context.Context, name builds.Name) BuildStatus {
 	manifest, err := s.store.Manifest(name)
-	if err != nil {
-		return BuildStatus{}, err
-	}
 	port, _ := builds.Endpoint{Build: name}.Port(s.config.Port)
 	b := BuildStatus{
 		Name: name, Port: port, Tag: manifest.Tag, Created: manifest.Created,
@@ -98,10 +98,12 @@ func (s *Site) buildStatus(ctx context.Context, name builds.Name) (BuildStatus, 
 		b.Pointer = p.String()
 	}
 	s.lookAtProcesses(ctx, &b)
-	if !manifest.Complete {
+	if err != nil {
+		b.State = Broken
+	} else if !manifest.Complete {
 		b.State = Incomplete
 	}
-	return b, nil
+	return b
 }
 
 func (s *Site) lookAtProcesses(ctx context.Context, b *BuildStatus) {

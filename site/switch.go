@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/config"
+	"github.com/hadjango/hadjango/stack"
 	"github.com/hadjango/hadjango/warmup"
 )
 
@@ -27,6 +29,9 @@ func (s *Site) Stage(ctx context.Context, name builds.Name) error {
 func (s *Site) stage(ctx context.Context, name builds.Name) error {
 	if live, err := s.store.Pointed(builds.Live); err == nil && live == name {
 		return fmt.Errorf("stage %s: it is live: stage another, or swap with mage swapLive", name)
+	}
+	if !s.health().Nginx {
+		return fmt.Errorf("stage %s: %w", name, stack.ErrNginxDown)
 	}
 	if err := s.makeReady(ctx, name); err != nil {
 		return err
@@ -93,12 +98,11 @@ func (s *Site) afterSwitch(ctx context.Context) error {
 
 // Swap is what a swap did.
 type Swap struct {
-	Live builds.Name `json:"live"`
-	Was  builds.Name `json:"was"`
+	Live, Was builds.Name
 	// Switched is how long the pointers' exchange took, with the reload where there is one.
-	Switched time.Duration `json:"switched_ns"`
+	Switched time.Duration
 	// Answered is how long after the switch the new live answered through nginx.
-	Answered time.Duration `json:"answered_ns"`
+	Answered time.Duration
 }
 
 func (w Swap) String() string {
@@ -135,6 +139,9 @@ func (s *Site) swapLive(ctx context.Context, name builds.Name) (Swap, error) {
 	if name == was {
 		return Swap{}, fmt.Errorf("swap: %s is live already", name)
 	}
+	if !s.health().Nginx {
+		return Swap{}, fmt.Errorf("swap: %w", stack.ErrNginxDown)
+	}
 	if name != "" {
 		if err := s.stage(ctx, name); err != nil {
 			return Swap{}, err
@@ -156,8 +163,8 @@ func (s *Site) candidate(ctx context.Context) (builds.Name, error) {
 	if _, err := s.complete(name); err != nil {
 		return "", fmt.Errorf("swap: %s: %w", name, err)
 	}
-	if !s.active(ctx, name) {
-		return "", fmt.Errorf("swap: %s is stage and not active: run mage stage %s", name, name)
+	if err := s.mustBeActive(ctx, name); err != nil {
+		return "", fmt.Errorf("swap: %s is stage: %w", name, err)
 	}
 	if err := s.checkHealth(ctx, name); err != nil {
 		return "", fmt.Errorf("swap: %w", err)
@@ -209,24 +216,21 @@ func (s *Site) answeredBy(ctx context.Context, p builds.Pointer, want builds.Nam
 	start := time.Now()
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
+	var last error
 	for {
 		got, err := s.whoServes(ctx, p)
 		if err == nil && got == string(want) {
 			return time.Since(start), nil
 		}
+		if ctx.Err() == nil {
+			last = cmp.Or(err, fmt.Errorf("build %q answered", got))
+		}
 		select {
 		case <-ctx.Done():
-			return 0, errors.Join(fmt.Errorf("%s did not answer as %s through nginx: %w", want, p, context.Cause(ctx)), err, wrongBuild(got))
+			return 0, errors.Join(fmt.Errorf("%s did not answer as %s through nginx: %w", want, p, context.Cause(ctx)), last)
 		case <-tick.C:
 		}
 	}
-}
-
-func wrongBuild(got string) error {
-	if got == "" {
-		return nil
-	}
-	return fmt.Errorf("build %s answered", got)
 }
 
 // whoServes returns the name of the build that answers a pointer's site
@@ -245,10 +249,11 @@ func (s *Site) whoServes(ctx context.Context, p builds.Pointer) (string, error) 
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20))
-	if response.StatusCode >= http.StatusInternalServerError {
-		return response.Header.Get(buildHeader), fmt.Errorf("%s answered %s", request.Host, response.Status)
+	build := response.Header.Get(buildHeader)
+	if build == "" || response.StatusCode >= http.StatusInternalServerError {
+		return build, fmt.Errorf("http://%s%s answered %s", request.Host, s.config.Health, response.Status)
 	}
-	return response.Header.Get(buildHeader), nil
+	return build, nil
 }
 
 func (s *Site) hosts(p builds.Pointer) []string {

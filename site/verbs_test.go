@@ -16,6 +16,7 @@ import (
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/site"
+	"github.com/hadjango/hadjango/stack"
 	"github.com/hadjango/hadjango/uwsgi"
 )
 
@@ -316,20 +317,27 @@ func TestSwapLive_RefusesACandidateThatIsNotHealthy(t *testing.T) {
 func TestSwapLive_GoesBackWhenNginxDoesNotAnswerAsTheCandidate(t *testing.T) {
 	s := newTestSite(t, "timeouts: {switch: 1s}")
 	require.NoError(t, s.Init(t.Context()))
-	kill(t, s.dir, "nginx")
-	orphans, err := proc.Under(s.dir, "nginx")
+	nginx, err := proc.Under(s.dir, "nginx")
 	require.NoError(t, err)
-	for _, p := range orphans {
-		require.NoError(t, p.Signal(syscall.SIGKILL))
-	}
+	signalAll(t, nginx, syscall.SIGSTOP)
+	defer signalAll(t, nginx, syscall.SIGCONT)
 
 	_, err = s.SwapLive(t.Context(), "")
 
-	require.ErrorContains(t, err, "b did not answer as live through nginx")
+	require.ErrorContains(t, err, "b did not answer as live through nginx: not within 1s (timeouts.switch in hadjango.yml)")
 	require.ErrorContains(t, err, "the pointers went back: live is a")
-	live, err := s.Pointed(builds.Live)
-	require.NoError(t, err)
-	require.Equal(t, builds.Name("a"), live)
+	s.requirePointed("a", "b")
+}
+
+func TestSwapLive_MovesNothingWhileNginxIsDown(t *testing.T) {
+	s := newTestSite(t, "")
+	require.NoError(t, s.Init(t.Context()))
+	kill(t, s.dir, "nginx")
+
+	_, err := s.SwapLive(t.Context(), "")
+
+	require.ErrorIs(t, err, stack.ErrNginxDown)
+	s.requirePointed("a", "b")
 }
 
 func TestSwitch_ByReload(t *testing.T) {
@@ -428,3 +436,19 @@ func kill(t *testing.T, dir, server string) {
 }
 
 var pidFiles = map[string]string{"nginx": "nginx.pid", "vassals": "run/vassals.pid", "zergs": "run/zergs.pid"}
+
+func signalAll(t *testing.T, processes []proc.Process, sig syscall.Signal) {
+	t.Helper()
+	for _, p := range processes {
+		require.NoError(t, p.Signal(sig))
+	}
+}
+
+func (s testSite) requirePointed(live, stage builds.Name) {
+	s.t.Helper()
+	for pointer, want := range map[builds.Pointer]builds.Name{builds.Live: live, builds.Stage: stage} {
+		got, err := s.Pointed(pointer)
+		require.NoError(s.t, err)
+		require.Equal(s.t, want, got)
+	}
+}

@@ -1,12 +1,14 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,9 +16,9 @@ import (
 )
 
 func (s Stack) upEmperor(ctx context.Context, e Emperor, report Report) error {
-	if _, ok := s.running(e.PIDFile); ok {
+	if len(s.find(e.PIDFile, e.Title)) > 0 {
 		if err := waitAnswer(ctx, e.Stats, nil); err != nil {
-			return fmt.Errorf("%s: it runs, but its stats socket does not answer: %w", e.Name, err)
+			return fmt.Errorf("%s: it runs, but not with the stats socket %s: if the configuration has changed, run mage down and up: %w", e.Name, e.Stats, err)
 		}
 		report(e.Name, "runs")
 		return nil
@@ -45,7 +47,7 @@ func (s Stack) startEmperor(ctx context.Context, e Emperor) error {
 	cmd := exec.Command(s.Programs.UWSGI, "--ini", e.Config)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, log, log
 	// the workers inherit this, so it must not depend on whose shell started them
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=" + s.User.Home}
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=" + s.User.Home, "PYTHONDONTWRITEBYTECODE=1"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: s.User.Credential()}
 	if err := cmd.Start(); err != nil {
 		return err
@@ -53,9 +55,17 @@ func (s Stack) startEmperor(ctx context.Context, e Emperor) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	if err := waitAnswer(ctx, e.Stats, ended); err != nil {
-		return fmt.Errorf("%w; its log: %s", err, e.Log)
+		return fmt.Errorf("%w; it wrote:\n%s\nthe whole log: %s", err, lastLines(e.Log), e.Log)
 	}
 	return nil
+}
+
+// lastLines is the end of a log, indented.
+func lastLines(log string) string {
+	const most = 8
+	data, _ := os.ReadFile(log)
+	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
+	return "    " + strings.Join(lines[max(0, len(lines)-most):], "\n    ")
 }
 
 // answerPoll is how often a socket is tried that is about to exist.
@@ -73,7 +83,7 @@ func waitAnswer(ctx context.Context, socket string, ended <-chan error) error {
 		}
 		select {
 		case err := <-ended:
-			return fmt.Errorf("it ended at once (%w)", err)
+			return fmt.Errorf("it ended at once: %w", cmp.Or(err, errEnded))
 		case <-ctx.Done():
 			return errors.Join(err, context.Cause(ctx))
 		case <-tick.C:
@@ -84,6 +94,8 @@ func waitAnswer(ctx context.Context, socket string, ended <-chan error) error {
 // nudgeEvery is how often an emperor that ends is woken to look again at what
 // it waits for; by itself it looks once a second.
 const nudgeEvery = 10 * time.Millisecond
+
+var errEnded = errors.New("exit status 0")
 
 // endEmperor lets every instance of an emperor finish its requests. The first
 // of the family is the emperor's uWSGI master, which notices the end of the

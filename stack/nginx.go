@@ -15,7 +15,7 @@ import (
 )
 
 func (s Stack) upNginx(ctx context.Context, report Report) error {
-	if _, ok := s.running(s.Nginx.PIDFile); ok {
+	if len(s.find(s.Nginx.PIDFile, "")) > 0 {
 		report("nginx", "runs")
 		return nil
 	}
@@ -49,7 +49,7 @@ func (s Stack) retireOrphans(ctx context.Context, report Report) error {
 func (s Stack) startNginx(ctx context.Context) error {
 	for _, address := range s.Nginx.Listen {
 		if err := listenable(address); err != nil {
-			return fmt.Errorf("listen on %s: %w; see who has the port with ss -ltnp, or set listen in hadjango.yml", address, err)
+			return fmt.Errorf("listen on %s: %w; %s", address, err, listenHint(err))
 		}
 	}
 	if err := s.TestNginx(ctx); err != nil {
@@ -58,51 +58,81 @@ func (s Stack) startNginx(ctx context.Context) error {
 	return s.nginx(ctx)
 }
 
+func listenHint(err error) string {
+	if errors.Is(err, syscall.EACCES) {
+		return "ports below 1024 are root's: run as root, or set listen in hadjango.yml"
+	}
+	return "see who has the port with ss -ltnp, or set listen in hadjango.yml"
+}
+
 // TestNginx lets nginx check its configuration.
 func (s Stack) TestNginx(ctx context.Context) error { return s.nginx(ctx, "-t", "-q") }
 
 // ReloadNginx checks the configuration and lets nginx take it over: new
 // workers start, old ones finish what they have, and close idle connections.
 func (s Stack) ReloadNginx(ctx context.Context) error {
-	process, ok := s.running(s.Nginx.PIDFile)
-	if !ok {
+	running := s.find(s.Nginx.PIDFile, "")
+	if len(running) == 0 {
 		return ErrNginxDown
 	}
 	if err := s.TestNginx(ctx); err != nil {
 		return err
 	}
-	before := proc.Family(process.PID)[1:]
-	if err := process.Signal(syscall.SIGHUP); err != nil {
+	master := running[0]
+	before := proc.Family(master.PID)[1:]
+	log, _ := os.Stat(s.Nginx.ErrorLog)
+	if err := master.Signal(syscall.SIGHUP); err != nil {
 		return fmt.Errorf("reload nginx: %w", err)
 	}
-	return s.waitReloaded(ctx, process, before)
+	return poll(ctx, func() (again bool, err error) {
+		if refused := s.refusal(log); refused != "" {
+			return false, fmt.Errorf("nginx goes on with its old configuration: %s", refused)
+		}
+		return true, reloaded(master, before)
+	})
+}
+
+// refusal is what nginx has written to its log, since it was asked to reload,
+// about why it does not: some things its own test does not find.
+func (s Stack) refusal(before os.FileInfo) string {
+	data, err := os.ReadFile(s.Nginx.ErrorLog)
+	if err != nil {
+		return ""
+	}
+	if before != nil && before.Size() <= int64(len(data)) {
+		data = data[before.Size():]
+	}
+	for line := range strings.Lines(string(data)) {
+		if strings.Contains(line, "[emerg]") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
 }
 
 // ErrNginxDown says that nginx does not run.
 var ErrNginxDown = errors.New("nginx does not run: start the servers with mage up")
 
-// waitReloaded returns when new workers run and the old ones take no new
+// reloaded tells whether new workers run and the old ones take no new
 // connection: nginx then calls them shutting down.
-func (s Stack) waitReloaded(ctx context.Context, master proc.Process, before []proc.Process) error {
+func reloaded(master proc.Process, before []proc.Process) error {
 	old := map[int]bool{}
 	for _, p := range before {
 		old[p.PID] = true
 	}
-	return poll(ctx, func() error {
-		fresh := 0
-		for _, p := range proc.Family(master.PID)[1:] {
-			switch {
-			case !old[p.PID]:
-				fresh++
-			case !strings.Contains(p.Name(), "shutting down"):
-				return errReloading
-			}
-		}
-		if fresh == 0 {
+	fresh := 0
+	for _, p := range proc.Family(master.PID)[1:] {
+		switch {
+		case !old[p.PID]:
+			fresh++
+		case !strings.Contains(p.Name(), "shutting down"):
 			return errReloading
 		}
-		return nil
-	})
+	}
+	if fresh == 0 {
+		return errReloading
+	}
+	return nil
 }
 
 var errReloading = errors.New("nginx has not finished reloading")
@@ -114,19 +144,23 @@ func (s Stack) nginx(ctx context.Context, args ...string) error {
 
 // waitListenable returns when every address is free.
 func (s Stack) waitListenable(ctx context.Context) error {
-	return poll(ctx, func() error {
+	return poll(ctx, func() (again bool, err error) {
 		for _, address := range s.Nginx.Listen {
 			if err := listenable(address); err != nil {
-				return fmt.Errorf("listen on %s: %w", address, err)
+				return true, fmt.Errorf("listen on %s: %w", address, err)
 			}
 		}
-		return nil
+		return false, nil
 	})
 }
 
 // listenable tells why nginx could not listen on an address.
 func listenable(address string) error {
-	listener, err := net.Listen("tcp", strings.TrimPrefix(address, "*"))
+	network := "tcp"
+	if strings.HasPrefix(address, "*") {
+		network = "tcp4" // as nginx takes it
+	}
+	listener, err := net.Listen(network, strings.TrimPrefix(address, "*"))
 	if err != nil {
 		var system *os.SyscallError
 		if errors.As(err, &system) {
@@ -137,14 +171,15 @@ func listenable(address string) error {
 	return listener.Close()
 }
 
-// poll tries until there is no error, and returns the last one when ctx ends.
-func poll(ctx context.Context, try func() error) error {
+// poll tries until there is no error or no use in trying again, and returns the
+// last error when ctx ends.
+func poll(ctx context.Context, try func() (again bool, err error)) error {
 	tick := time.NewTicker(answerPoll)
 	defer tick.Stop()
 	for {
-		err := try()
-		if err == nil {
-			return nil
+		again, err := try()
+		if err == nil || !again {
+			return err
 		}
 		select {
 		case <-ctx.Done():

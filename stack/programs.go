@@ -103,20 +103,21 @@ func exists(path string) bool {
 // and the machine has apt-get.
 func CanInstall() bool { return os.Geteuid() == 0 && look("apt-get") != "" }
 
-// Install installs packages of Debian or Ubuntu.
+// Install installs packages of Debian or Ubuntu. It does not end with ctx: a
+// package that is half configured is in everybody's way.
 func Install(ctx context.Context, packages []string, log string) error {
 	me, err := account.Current()
 	if err != nil {
 		return err
 	}
 	env := append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-	for _, args := range [][]string{{"apt-get", "update"}, installCommand(packages)} {
-		err := command.Command{Args: args, Dir: "/", Env: env, User: me, Log: log}.Run(ctx)
+	for _, args := range [][]string{{"dpkg", "--configure", "-a"}, {"apt-get", "update"}, installCommand(packages)} {
+		err := command.Command{Args: args, Dir: "/", Env: env, User: me, Log: log}.Run(context.WithoutCancel(ctx))
 		if err != nil {
 			return fmt.Errorf("install %s: %w", strings.Join(packages, ", "), err)
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 func installCommand(packages []string) []string {

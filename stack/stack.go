@@ -40,8 +40,8 @@ type Stack struct {
 
 // Emperor is one of the two emperors.
 type Emperor struct {
-	// Name is for people.
-	Name string
+	// Name is for people; Title is that of its uWSGI master in the process list.
+	Name, Title string
 	// Config, Stats, PIDFile and Log are paths; the first three as in the configuration.
 	Config, Stats, PIDFile, Log string
 }
@@ -59,31 +59,35 @@ type Report func(server, what string)
 
 // Up starts what does not run, mends what is orphaned, and leaves what runs.
 // Between the two emperors it calls vassalsUp, which returns when the vassals'
-// sockets are there for the zergs to attach to.
+// sockets are there for the zergs to attach to. One build's trouble there keeps
+// no server from starting; the error is returned in the end.
 func (s Stack) Up(ctx context.Context, vassalsUp func(context.Context) error, report Report) error {
 	if err := s.upEmperor(ctx, s.Vassals, report); err != nil {
 		return err
 	}
-	if err := vassalsUp(ctx); err != nil {
-		return err
-	}
+	trouble := vassalsUp(ctx)
 	if err := s.upEmperor(ctx, s.Zergs, report); err != nil {
-		return err
+		return errors.Join(trouble, err)
 	}
-	return s.upNginx(ctx, report)
+	return errors.Join(trouble, s.upNginx(ctx, report))
 }
 
 // Down ends all servers, nginx first, so that requests in flight are answered,
-// and then whatever else of the site still runs. When ctx ends before they
-// have, they are killed.
-func (s Stack) Down(ctx context.Context, report Report) error {
-	err := s.end(ctx, "nginx", s.Nginx.PIDFile, endNginx, report)
+// and then whatever else of the site still runs. A server that has not ended
+// after the limit is killed, and the error says so. When ctx ends first nothing
+// is killed.
+func (s Stack) Down(ctx context.Context, limit time.Duration, report Report) error {
+	late := s.end(ctx, limit, "nginx", s.find(s.Nginx.PIDFile, ""), endNginx, report)
 	// nothing is queued any more, so the sockets may go while workers finish
 	var emperors errgroup.Group
 	for _, e := range []Emperor{s.Zergs, s.Vassals} {
-		emperors.Go(func() error { return s.end(ctx, e.Name, e.PIDFile, endEmperor, report) })
+		emperors.Go(func() error { return s.end(ctx, limit, e.Name, s.find(e.PIDFile, e.Title), endEmperor, report) })
 	}
-	return errors.Join(err, emperors.Wait(), s.endStrays(ctx, report))
+	late = errors.Join(late, emperors.Wait())
+	if ctx.Err() != nil {
+		return late
+	}
+	return errors.Join(late, s.endStrays(ctx, report))
 }
 
 // Health says which servers run.
@@ -98,30 +102,26 @@ func (h Health) Up() bool { return h.Vassals && h.Zergs && h.Nginx }
 
 // Health looks at the servers.
 func (s Stack) Health() Health {
-	runs := func(pidFile string) bool {
-		_, ok := s.running(pidFile)
-		return ok
+	return Health{
+		Vassals: len(s.find(s.Vassals.PIDFile, s.Vassals.Title)) > 0,
+		Zergs:   len(s.find(s.Zergs.PIDFile, s.Zergs.Title)) > 0,
+		Nginx:   len(s.find(s.Nginx.PIDFile, "")) > 0,
 	}
-	return Health{Vassals: runs(s.Vassals.PIDFile), Zergs: runs(s.Zergs.PIDFile), Nginx: runs(s.Nginx.PIDFile)}
 }
 
-// running returns the process that a pid file names, if it is alive and ours:
-// after a crash the number may be another's.
-func (s Stack) running(pidFile string) (proc.Process, bool) {
-	data, err := os.ReadFile(pidFile)
-	if err != nil {
-		return proc.Process{}, false
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-	if err != nil {
-		return proc.Process{}, false
-	}
+// find returns the process that a pid file names, if it is alive and ours:
+// after a crash the number may be another's. A process with the title is one
+// too, whatever became of its pid file.
+func (s Stack) find(pidFile, title string) []proc.Process {
+	data, _ := os.ReadFile(pidFile)
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	var found []proc.Process
 	for _, p := range s.processes() {
-		if p.PID == pid {
-			return p, true
+		if p.PID == pid || (title != "" && p.Name() == title) {
+			found = append(found, p)
 		}
 	}
-	return proc.Process{}, false
+	return found
 }
 
 // processes returns all servers' processes of this site, orphans included.
@@ -133,19 +133,18 @@ func (s Stack) processes() []proc.Process {
 // serverPrograms are the base names a server's executable may have.
 var serverPrograms = []string{"nginx", "uwsgi", "uwsgi-core"}
 
-// end ends the server that a pid file names, by its own way.
-func (s Stack) end(ctx context.Context, name, pidFile string, how func(context.Context, []proc.Process) error, report Report) error {
-	process, ok := s.running(pidFile)
-	if !ok {
-		return nil
+// end ends servers, by their own way.
+func (s Stack) end(ctx context.Context, limit time.Duration, name string, masters []proc.Process, how func(context.Context, []proc.Process) error, report Report) error {
+	for _, master := range masters {
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		err := how(ctx, proc.Family(master.PID))
+		cancel()
+		if err != nil {
+			return fmt.Errorf("%s did not end within %s: %w", name, limit, err)
+		}
+		report(name, fmt.Sprintf("stopped in %.1f s", time.Since(start).Seconds()))
 	}
-	start := time.Now()
-	if err := how(ctx, proc.Family(process.PID)); err != nil {
-		// what is left is killed with the strays
-		report(name, "did not end: "+err.Error())
-		return nil
-	}
-	report(name, fmt.Sprintf("stopped in %.1f s", time.Since(start).Seconds()))
 	return nil
 }
 

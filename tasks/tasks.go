@@ -197,11 +197,13 @@ func Status(
 	})
 }
 
-// with opens the site and gives its verb a context that SIGTERM ends too; mage
-// itself only handles SIGINT.
+// with opens the site and gives its verb a context that SIGTERM and SIGHUP, the
+// end of the terminal, end too; mage itself only handles SIGINT.
 func with(ctx context.Context, verb func(context.Context, *site.Site) error) error {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	// what a build consists of is read by another user than root
+	syscall.Umask(0o022)
 	dir, err := siteDir()
 	if err != nil {
 		return err

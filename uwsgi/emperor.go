@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/proc"
@@ -26,8 +29,7 @@ type Unit struct {
 	Stats, FIFO, Log string
 }
 
-// StartError says why an instance did not come to serve. Its link has been
-// withdrawn, so the emperor does not try again.
+// StartError says why an instance did not come to serve.
 type StartError struct {
 	// Link is the unit's.
 	Link string
@@ -52,14 +54,15 @@ func (e *StartError) Unwrap() error { return e.Err }
 // ErrDied says that an instance ended while it was starting.
 var ErrDied = errors.New("it ended before it was ready")
 
-// Running tells whether the emperor runs the unit and is not ending it.
+// Running tells whether the emperor runs the unit, ready or not, and is not
+// ending it.
 func (e Emperor) Running(ctx context.Context, u Unit) (bool, error) {
 	stats, err := e.read(ctx)
 	if err != nil {
 		return false, err
 	}
 	found, ok := stats.find(u.Link)
-	return ok && found.Cursed == 0 && found.Ready == 1, nil
+	return ok && found.Cursed == 0, nil
 }
 
 // WaitVassal returns when a vassal whose link is there holds its sockets.
@@ -76,10 +79,14 @@ func (e Emperor) WaitZerg(ctx context.Context, u Unit) error {
 }
 
 func (e Emperor) wait(ctx context.Context, u Unit, ready readiness) error {
-	return e.watch(ctx, func(stats emperorStats) (bool, error) {
+	err := e.watch(ctx, func(stats emperorStats) (bool, error) {
 		found, ok := stats.find(u.Link)
 		return ok && ready.of(ctx, u, found), nil
 	})
+	if err != nil {
+		return &StartError{Link: u.Link, Cause: explain(lastPart(u.Log)), Log: u.Log, Err: err}
+	}
+	return nil
 }
 
 // Attached tells whether a zerg holds the sockets of the vassal that runs now.
@@ -94,7 +101,7 @@ func Attached(ctx context.Context, vassal, zerg Unit) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return older.Before(younger), nil
+	return !younger.Before(older), nil
 }
 
 func process(ctx context.Context, u Unit) (proc.Process, error) {
@@ -104,6 +111,40 @@ func process(ctx context.Context, u Unit) (proc.Process, error) {
 	}
 	return proc.Open(instance.PID)
 }
+
+// Reload lets a vassal take over its configuration as it is now, without
+// closing a socket, and returns when it has. It must not be used on a zerg,
+// which cannot reload.
+func (e Emperor) Reload(ctx context.Context, u Unit) error {
+	stats, err := e.read(ctx)
+	if err != nil {
+		return fmt.Errorf("reload %s: %w", u.Link, err)
+	}
+	before, _ := stats.find(u.Link)
+	log := tailFrom(u.Log)
+	// the emperor looks at whole seconds of the link's own time
+	stamp := unix.NsecToTimespec(time.Now().Add(reloadStep).UnixNano())
+	if err := unix.UtimesNanoAt(unix.AT_FDCWD, u.Link, []unix.Timespec{stamp, stamp}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return fmt.Errorf("reload %s: %w", u.Link, err)
+	}
+	err = e.watch(ctx, func(stats emperorStats) (bool, error) {
+		now, ok := stats.find(u.Link)
+		return ok && now.Respawns > before.Respawns, nil
+	})
+	if err == nil {
+		_, err = log.await(ctx, listening)
+	}
+	if err != nil {
+		return fmt.Errorf("reload %s: %w", u.Link, err)
+	}
+	return nil
+}
+
+// listening is the last thing a vassal opens.
+var listening = regexp.MustCompile(`\*\*\* Stats server enabled on `)
+
+// reloadStep sets a link's time to a second it cannot have had.
+const reloadStep = time.Second
 
 // Reattach lets a zerg end gracefully, and the emperor start it anew on the
 // sockets of the vassal that runs now. It returns when the new one is ready.
@@ -134,7 +175,8 @@ func zergReady(instance Instance) bool {
 // of looks at the process that the emperor runs now: an earlier one's stats
 // prove nothing.
 func (ready readiness) of(ctx context.Context, u Unit, running entry) bool {
-	if running.Ready != 1 || running.Cursed != 0 {
+	// the emperor's own "ready" is not told again after a vassal's reload
+	if running.Cursed != 0 {
 		return false
 	}
 	instance, err := ReadInstance(ctx, u.Stats)
@@ -142,20 +184,25 @@ func (ready readiness) of(ctx context.Context, u Unit, running entry) bool {
 }
 
 // StartVassal lets the emperor run a vassal and returns when it holds its
-// sockets. One that runs already is left alone.
+// sockets. One whose link is there already is only waited for, as by WaitVassal.
 func (e Emperor) StartVassal(ctx context.Context, u Unit) error {
 	return e.start(ctx, u, vassalReady)
 }
 
 // StartZerg lets the emperor run a zerg and returns when each of its workers
 // has loaded the application and accepts requests. When the application fails
-// to load, or ctx ends first, the zerg is withdrawn and the error is a
-// [*StartError] that holds the traceback.
+// to load, or ctx ends first, the zerg is withdrawn, so that nothing tries to
+// start it again, and the error is a [*StartError] that holds the traceback.
+// A zerg whose link is there already may be serving: it is only waited for, as
+// by WaitZerg.
 func (e Emperor) StartZerg(ctx context.Context, u Unit) error {
 	return e.start(ctx, u, zergReady)
 }
 
 func (e Emperor) start(ctx context.Context, u Unit, ready readiness) error {
+	if _, err := os.Lstat(u.Link); err == nil {
+		return e.wait(ctx, u, ready)
+	}
 	if err := e.forgive(ctx, u); err != nil {
 		return err
 	}
@@ -176,27 +223,29 @@ func (e Emperor) start(ctx context.Context, u Unit, ready readiness) error {
 		return nil
 	}
 	cause := explain(log.rest())
-	return &StartError{Link: u.Link, Cause: cause, Log: u.Log, Err: errors.Join(err, e.withdraw(ctx, u))}
+	return &StartError{Link: u.Link, Cause: cause, Log: u.Log, Err: errors.Join(err, e.Withdraw(ctx, u))}
 }
 
 // forgive makes the emperor forget earlier deaths of a unit, which would put
-// off its next start.
+// off its next start, and waits for one that is still ending.
 func (e Emperor) forgive(ctx context.Context, u Unit) error {
 	return e.watch(ctx, func(stats emperorStats) (bool, error) {
-		if !stats.blacklisted(u.Link) {
-			return true, nil
+		if stats.blacklisted(u.Link) {
+			return false, signal(stats.owner, stats.PID, syscall.SIGURG)
 		}
-		return false, signal(stats.owner, stats.PID, syscall.SIGURG)
+		_, ending := stats.find(u.Link)
+		return !ending, nil
 	})
 }
 
 // withdrawTimeout bounds taking back a start that failed: the processes are
 // killed, so it takes milliseconds.
-const withdrawTimeout = 10 * time.Second
+const withdrawTimeout = 4 * time.Second
 
-// withdraw takes back a start. What has not served anything has nothing to
-// finish, so it is killed: a graceful end is lost on workers that still import.
-func (e Emperor) withdraw(ctx context.Context, u Unit) error {
+// Withdraw takes back a start, even when ctx has ended. What has not served
+// anything has nothing to finish, so it is killed: a graceful end is lost on
+// workers that still import.
+func (e Emperor) Withdraw(ctx context.Context, u Unit) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawTimeout)
 	defer cancel()
 	if err := files.Remove(u.Link); err != nil {

@@ -2,10 +2,12 @@ package uwsgi
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // tail reads what is appended to a log from a moment on.
@@ -33,10 +35,42 @@ func (t *tail) rest() string {
 		return ""
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() < t.offset {
+		t.offset = 0 // emptied meanwhile
+	}
 	data, _ := io.ReadAll(io.NewSectionReader(f, t.offset, maxTail))
-	data = data[:bytes.LastIndexByte(data, '\n')+1]
+	if end := bytes.LastIndexByte(data, '\n') + 1; end > 0 || len(data) < maxTail {
+		data = data[:end]
+	}
 	t.offset += int64(len(data))
 	return string(data)
+}
+
+// await returns the first match that the log gets, and leaves what follows it
+// for the next reader.
+func (t *tail) await(ctx context.Context, pattern *regexp.Regexp) (string, error) {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		lines := t.rest()
+		if at := pattern.FindStringIndex(lines); at != nil {
+			t.offset -= int64(len(lines) - at[1])
+			return lines[at[0]:at[1]], nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+// lastPart is the end of a log.
+func lastPart(path string) string {
+	const part = 16 << 10
+	log := tailFrom(path)
+	log.offset = max(0, log.offset-part)
+	return log.rest()
 }
 
 const (
@@ -48,12 +82,20 @@ const (
 // traceback, else the last lines.
 func explain(log string) string {
 	parts := strings.Split(log, tracebackStart)
+	passedOver := false
 	for i := len(parts) - 1; i > 0; i-- {
-		if text, ok := traceback(tracebackStart + parts[i]); ok {
+		text, ok := traceback(tracebackStart + parts[i])
+		if passedOver = !ok || passedOver && leadsOn(parts[i]); !passedOver {
 			return lastLines(text, causeLines)
 		}
 	}
 	return lastLines(log, causeLines)
+}
+
+// leadsOn tells whether the traceback is only the context of the next one.
+func leadsOn(text string) bool {
+	text = strings.TrimRight(text, "\n")
+	return strings.HasSuffix(text, "another exception occurred:") || strings.HasSuffix(text, "direct cause of the following exception:")
 }
 
 // exception is how the last line of a traceback begins.

@@ -21,6 +21,7 @@ func TestExplain_PicksTheCause(t *testing.T) {
 		{"the last of two", zeroDivision + "\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"x\", line 2\nKeyError: 'y'\n", "Traceback (most recent call last):\n  File \"x\", line 2\nKeyError: 'y'"},
 		{"not the one of a worker that was ended for it", zeroDivision + "\nTraceback (most recent call last):\n  File \"x\", line 2\nKeyboardInterrupt\n", zeroDivision},
 		{"not the one that another process wrote into", zeroDivision + "\nTraceback (most recent call last):\n  File \"x\", line 2\nworker 2 buried after 0 seconds\n", zeroDivision},
+		{"not what came before that", zeroDivision + "\n" + tracebackStart + "\n  File \"x\", line 2\nPermissionError: p\n\nDuring handling of the above exception, another exception occurred:\n\n" + tracebackStart + "\n  File \"x\", line 3\nKeyboardInterrupt\n", zeroDivision},
 		{"no traceback", "one\ntwo\n", "one\ntwo"},
 		{"nothing", "", ""},
 	} {

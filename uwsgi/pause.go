@@ -23,43 +23,73 @@ import (
 // which it ignores, until the log says that it rests. The accept lock hands
 // over one worker at a time, hence the repetition.
 func Pause(ctx context.Context, u Unit) (resume func() error, err error) {
-	resume = func() error { return command(u.FIFO, "p") }
-	if err := waitAwake(ctx, u, resume); err != nil {
+	log, err := logOf(ctx, u)
+	if err != nil {
 		return nil, fmt.Errorf("pause %s: %w", u.Link, err)
 	}
-	log := tailFrom(u.Log)
-	if err := command(u.FIFO, "p"); err != nil {
+	if err := toggle(ctx, u, log, paused); err != nil {
 		return nil, fmt.Errorf("pause %s: %w", u.Link, err)
 	}
+	resume = func() error { return resumeNow(ctx, u) }
 	if err := waitResting(ctx, u, log); err != nil {
 		return nil, errors.Join(fmt.Errorf("pause %s: %w", u.Link, err), resume())
 	}
 	return resume, nil
 }
 
-// waitAwake resumes workers that an interrupted Pause has left resting: the
-// command is the same for both, and theirs would wake them.
-func waitAwake(ctx context.Context, u Unit, resume func() error) error {
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	for told := false; ; {
-		instance, err := ReadInstance(ctx, u.Stats)
-		if err != nil {
+// Resume lets workers go on that an interrupted Pause has left resting; it
+// does nothing where none rests.
+func Resume(ctx context.Context, u Unit) error {
+	instance, err := ReadInstance(ctx, u.Stats)
+	if err != nil || len(instance.filter(Worker.resting)) == 0 {
+		return err
+	}
+	return resumeNow(ctx, u)
+}
+
+// resumeTimeout bounds a resume, which must be done even when ctx has ended.
+const resumeTimeout = 4 * time.Second
+
+func resumeNow(ctx context.Context, u Unit) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resumeTimeout)
+	defer cancel()
+	log, err := logOf(ctx, u)
+	if err == nil {
+		err = toggle(ctx, u, log, resumed)
+	}
+	if err != nil {
+		return fmt.Errorf("resume %s: %w", u.Link, err)
+	}
+	return nil
+}
+
+// logOf reads on in what the instance's own file of standard error is, which
+// may have been renamed since it was opened.
+func logOf(ctx context.Context, u Unit) (*tail, error) {
+	instance, err := ReadInstance(ctx, u.Stats)
+	if err != nil {
+		return nil, err
+	}
+	return tailFrom(fmt.Sprintf("/proc/%d/fd/2", instance.PID)), nil
+}
+
+// What the master writes as it obeys: one command does both in turn.
+const (
+	paused  = "*** PAUSE "
+	resumed = "resuming workers ***"
+)
+
+var obeyed = regexp.MustCompile(regexp.QuoteMeta(paused) + "|" + regexp.QuoteMeta(resumed))
+
+// toggle writes the command until the master says that it did what is wanted.
+func toggle(ctx context.Context, u Unit, log *tail, want string) error {
+	for {
+		if err := command(u.FIFO, "p"); err != nil {
 			return err
 		}
-		if len(instance.filter(Worker.resting)) == 0 {
-			return nil
-		}
-		if !told {
-			if err := resume(); err != nil {
-				return err
-			}
-			told = true
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
+		did, err := log.await(ctx, obeyed)
+		if did == want || err != nil {
+			return err
 		}
 	}
 }
@@ -131,21 +161,21 @@ const (
 // has been answered, and leaves the workers paused, so that the zerg can be
 // ended without losing any. It is for a build that gets no new requests from
 // nginx; a request that comes all the same while it drains is answered too.
-func Drain(ctx context.Context, u Unit, socket string) error {
+func Drain(ctx context.Context, u Unit, socket string) (resume func() error, err error) {
 	for {
 		if err := waitQuiet(ctx, u, socket); err != nil {
-			return fmt.Errorf("drain %s: %w", u.Link, err)
+			return nil, fmt.Errorf("drain %s: %w", u.Link, err)
 		}
 		resume, err := Pause(ctx, u)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		queue, err := ReadQueue(socket)
 		if err == nil && queue.Length == 0 {
-			return nil
+			return resume, nil
 		}
 		if err := errors.Join(err, resume()); err != nil {
-			return fmt.Errorf("drain %s: %w", u.Link, err)
+			return nil, fmt.Errorf("drain %s: %w", u.Link, err)
 		}
 	}
 }

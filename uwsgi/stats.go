@@ -49,7 +49,9 @@ type App struct {
 func (w Worker) Cheap() bool { return w.PID == 0 || w.Status == "cheap" }
 
 // Ready tells whether the worker has loaded its application and accepts requests.
-func (w Worker) Ready() bool { return !w.Cheap() && w.Accepting == 1 && len(w.Apps) > 0 }
+func (w Worker) Ready() bool {
+	return !w.Cheap() && !w.resting() && w.Accepting == 1 && len(w.Apps) > 0
+}
 
 // Busy tells whether the worker is working on a request.
 func (w Worker) Busy() bool {
@@ -109,8 +111,9 @@ type emperorStats struct {
 type entry struct {
 	ID     string `json:"id"`
 	PID    int    `json:"pid"`
-	Ready  int    `json:"ready"`
 	Cursed int64  `json:"cursed"`
+	// Respawns counts reloads.
+	Respawns int `json:"respawns"`
 }
 
 // listed is an instance that died and whose next start is put off.

@@ -29,6 +29,11 @@ func Current() (User, error) { return describe(user.Current()) }
 // Lookup finds an account by its name.
 func Lookup(name string) (User, error) { return describe(user.Lookup(name)) }
 
+// LookupID finds an account by its number.
+func LookupID(uid uint32) (User, error) {
+	return describe(user.LookupId(strconv.FormatUint(uint64(uid), 10)))
+}
+
 func describe(found *user.User, err error) (User, error) {
 	if err != nil {
 		return User{}, fmt.Errorf("look up user: %w", err)
@@ -155,6 +160,12 @@ func (u User) MkdirAll(path string, perm fs.FileMode) error {
 		return nil
 	}
 	return os.Lchown(path, int(u.UID), int(u.GID))
+}
+
+// Owns tells whether the file or directory at path is the user's.
+func (u User) Owns(path string) bool {
+	var stat unix.Stat_t
+	return unix.Stat(path, &stat) == nil && stat.Uid == u.UID
 }
 
 // CanEnter tells whether the user may pass through the directory and all those

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,8 +31,6 @@ type Command struct {
 	User account.User
 	// Log is a file that everything it prints is appended to; empty for none.
 	Log string
-	// Stdin is what it reads; nothing when nil.
-	Stdin io.Reader
 }
 
 // Error says that a program failed.
@@ -57,8 +56,9 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// stopGrace is how long a program may take to clean up after SIGTERM.
-const stopGrace = 10 * time.Second
+// stopGrace is how long a program may take to clean up after SIGTERM. mage
+// gives a task five seconds after Ctrl-C.
+const stopGrace = 3 * time.Second
 
 // Run runs the command to its end. When ctx ends first its whole process group
 // gets SIGTERM, and SIGKILL a while later.
@@ -94,10 +94,10 @@ func (c Command) run(ctx context.Context, stdout io.Writer) error {
 	if stdout != nil {
 		cmd.Stdout = io.MultiWriter(stdout, both)
 	}
-	err := cmd.Run()
+	err := runToItsEnd(cmd)
 	if ctx.Err() != nil {
 		// what the program itself has left behind must not go on
-		err = errors.Join(ctx.Err(), killGroup(cmd.Process))
+		err = errors.Join(context.Cause(ctx), killGroup(cmd.Process))
 	}
 	if err != nil {
 		return &Error{Args: c.Args, Tail: lastLines(all.String()), Log: c.Log, Err: err}
@@ -105,10 +105,24 @@ func (c Command) run(ctx context.Context, stdout io.Writer) error {
 	return nil
 }
 
+// runToItsEnd keeps the thread that starts the program: the program dies with
+// it (see prepare).
+func runToItsEnd(cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := cmd.Run()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		// it has ended well; what it left in the background still has the pipe
+		return nil
+	}
+	return err
+}
+
 func (c Command) prepare(ctx context.Context) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdin = c.Dir, c.Env, c.Stdin
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Dir, cmd.Env = c.Dir, c.Env
+	// a program must not go on, without the site's lock, when we are killed
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if c.User.Name != "" {
 		cmd.SysProcAttr.Credential = c.User.Credential()
 	}

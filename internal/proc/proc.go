@@ -5,7 +5,9 @@ package proc
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -111,8 +113,9 @@ func Living(processes []Process) []Process {
 }
 
 // Under returns the processes running one of the programs (by the base name of
-// their executable) that work in dir or have a file below it open. This finds
-// orphans too, whatever they call themselves.
+// their executable) that work in dir or have a file below it open for writing.
+// This finds orphans too, whatever they call themselves. One that only reads
+// there, such as another web server that sends a file, is not meant.
 func Under(dir string, programs ...string) ([]Process, error) {
 	all, err := procfs.AllProcs()
 	if err != nil {
@@ -182,14 +185,28 @@ func runs(p procfs.Proc, programs []string) bool {
 }
 
 func touches(p procfs.Proc, dir string) bool {
-	paths, _ := p.FileDescriptorTargets()
-	if cwd, err := p.Cwd(); err == nil {
-		paths = append(paths, cwd)
+	if cwd, err := p.Cwd(); err == nil && below(cwd, dir) {
+		return true
 	}
-	for _, path := range paths {
-		if path == dir || strings.HasPrefix(path, dir+"/") {
+	fds, _ := p.FileDescriptors()
+	for _, fd := range fds {
+		name := strconv.Itoa(int(fd))
+		path, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(p.PID), "fd", name))
+		if err == nil && below(path, dir) && writes(p, name) {
 			return true
 		}
 	}
 	return false
+}
+
+func below(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+
+// writes looks at the flags the file was opened with, which are octal.
+func writes(p procfs.Proc, fd string) bool {
+	info, err := p.FDInfo(fd)
+	if err != nil {
+		return false
+	}
+	flags, err := strconv.ParseInt(info.Flags, 8, 64)
+	return err == nil && flags&syscall.O_ACCMODE != syscall.O_RDONLY
 }

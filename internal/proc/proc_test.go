@@ -210,6 +210,10 @@ func TestUnder_FindsWhoWorksInTheDirectoryOrHasAFileThere(t *testing.T) {
 	}
 	in(sibling)
 	in(dir)
+	page, err := os.Open(log.Name())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = page.Close() })
+	start(t, func(cmd *exec.Cmd) { cmd.ExtraFiles = []*os.File{page} }) // only reads there
 	me := filepath.Base(executable(t))
 
 	found, err := proc.Under(site, "nosuchprogram", me)
