@@ -41,10 +41,7 @@ func (s *Site) step(ctx context.Context, name string, do func(context.Context, S
 	step := s.reporter.Begin(name)
 	detail, err := do(ctx, step)
 	step.End(detail, err)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
+	return err
 }
 
 // diary notes how long the steps of a build took, for its manifest.

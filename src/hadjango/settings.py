@@ -9,6 +9,9 @@ STATIC_ROOT, STATIC_URL
 MEDIA_ROOT, MEDIA_URL
     assets/media of the build, which leads to a directory shared by all builds, and /media/. When the project's URL names
     another host the uploads are not ours to serve, and the URL stays.
+DATABASES
+    an SQLite file that would lie in the build lies in the data directory (HADJANGO_DATA), which all builds share: in a
+    build, which nobody may write to once it is made, it could not be opened, and the next build would have another one.
 HADJANGO_BUILD, HADJANGO_TAG
     the build's name and tag.
 
@@ -22,7 +25,7 @@ module's names and cannot be wrapped.
 
 import importlib
 import os
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -70,6 +73,16 @@ def _taken_over(project):
     return {name: getattr(project, name) for name in dir(project) if name.isupper()}
 
 
+def _shared(database):
+    """Return a database's settings, with an SQLite file that would lie in the build moved to the data directory."""
+    name, data = os.fspath(database.get("NAME") or ""), os.environ.get("HADJANGO_DATA")
+    in_a_file = database.get("ENGINE", "").endswith(("sqlite3", "spatialite")) and not name.startswith((":memory:", "file:"))
+    path = build.ROOT / name
+    if not (data and name and in_a_file and build.ROOT in path.parents):
+        return database
+    return {**database, "NAME": Path(data) / path.name}
+
+
 def _of_build(theirs, current):
     """Return the settings that follow from the build, given the project's."""
     static_url, media_url = theirs.get("STATIC_URL"), theirs.get("MEDIA_URL")
@@ -78,6 +91,7 @@ def _of_build(theirs, current):
         "STATIC_URL": urlsplit(static_url or "")._replace(path=f"/static/{current.name}/").geturl(),
         "MEDIA_ROOT": _root(theirs.get("MEDIA_ROOT"), build.ROOT / "assets" / "media"),
         "MEDIA_URL": media_url if _names_a_host(media_url) else "/media/",
+        "DATABASES": {alias: _shared(database) for alias, database in theirs.get("DATABASES", {}).items()},
         "HADJANGO_BUILD": current.name,
         "HADJANGO_TAG": current.tag,
     }

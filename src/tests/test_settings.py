@@ -40,6 +40,24 @@ class SettingsTest(BuildTestCase):
         urls = self.settings("STATIC_URL", "MEDIA_URL", project=project)
         self.assertEqual(urls, ["'https://cdn.example/static/a/'", "'//files.example/m/'"])
 
+    def test_sqlite_file_of_the_project_is_shared_by_all_builds(self):
+        project = """
+            from pathlib import Path
+            BASE_DIR = Path(__file__).resolve().parent.parent
+            SQLITE = "django.db.backends.sqlite3"
+            DATABASES = {
+                "default": {"ENGINE": SQLITE, "NAME": BASE_DIR / "db.sqlite3", "CONN_MAX_AGE": 7},
+                "relative": {"ENGINE": SQLITE, "NAME": "sub/other.sqlite3"},
+                "elsewhere": {"ENGINE": SQLITE, "NAME": "/srv/shop.sqlite3"},
+                "memory": {"ENGINE": SQLITE, "NAME": ":memory:"},
+                "server": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop"},
+            }
+        """
+        self.write("shop/settings.py", project)
+        code = "from hadjango.settings import DATABASES as d\nfor alias in d: print(d[alias]['NAME'])\nprint(d['default']['CONN_MAX_AGE'])"
+        names = self.output(code, HADJANGO_SETTINGS="shop.settings", HADJANGO_DATA="/data")
+        self.assertEqual(names, ["/data/db.sqlite3", "/data/other.sqlite3", "/srv/shop.sqlite3", ":memory:", "shop", "7"])
+
     def test_names_the_build(self):
         self.assertEqual(self.settings("HADJANGO_BUILD", "HADJANGO_TAG"), ["'a'", "'v1.2-3'"])
 
