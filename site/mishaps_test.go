@@ -22,7 +22,7 @@ import (
 // A build that serves is never taken away because something waits for it in
 // vain: here one of its two workers cannot import any more.
 func TestActivate_NeverTakesAwayWhatServes(t *testing.T) {
-	s := newTestSite(t, "timeouts: {start: 2s}")
+	s := newTestSite(t, "timeouts: {start: 2s, request: 2s, drain: 60s}")
 	s.reopen(strings.Replace(s.read("hadjango.yml"), "max: 2}", "max: 2, preload: false}", 1))
 	require.NoError(t, s.Init(t.Context()))
 	s.write("deploy/builds/a/app.py", "import time\nwhile True: time.sleep(1)\n")
