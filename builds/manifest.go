@@ -50,11 +50,10 @@ func (m Manifest) Write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write manifest of %s: %w", m.Name, err)
 	}
-	if _, err := files.Write(filepath.Join(dir, tagFile), []byte(m.Tag+"\n"), 0o644); err != nil {
+	if err := files.Write(filepath.Join(dir, tagFile), []byte(m.Tag+"\n"), 0o644); err != nil {
 		return err
 	}
-	_, err = files.Write(filepath.Join(dir, manifestFile), append(data, '\n'), 0o644)
-	return err
+	return files.Write(filepath.Join(dir, manifestFile), append(data, '\n'), 0o644)
 }
 
 // ReadManifest reads the manifest in a build's directory. A directory without

@@ -83,8 +83,7 @@ func (p Python) pip(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	// the directory is the user's: what lies there could be a link to anywhere
-	_, err := files.Write(complete, []byte(p.Path), 0o644)
-	return python, err
+	return python, files.Write(complete, []byte(p.Path), 0o644)
 }
 
 func (p Python) run(ctx context.Context, args ...string) error {

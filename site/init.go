@@ -120,7 +120,7 @@ func (s *Site) makeDatabase(ctx context.Context, name builds.Name) error {
 // runDatabaseCommands leaves a mark while it works, so that a database that
 // was begun and not finished is not taken for one that exists.
 func (s *Site) runDatabaseCommands(ctx context.Context, name builds.Name, tag string) error {
-	if _, err := s.write(s.databaseMark(), nil, 0o600); err != nil {
+	if err := s.write(s.databaseMark(), nil, 0o600); err != nil {
 		return err
 	}
 	for _, c := range s.config.Database {

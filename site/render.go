@@ -28,18 +28,17 @@ import (
 func (s *Site) templates() fs.FS { return os.DirFS(filepath.Join(s.root, "conf")) }
 
 // write replaces a file that the user's processes may read.
-func (s *Site) write(path string, data []byte, perm fs.FileMode) (changed bool, err error) {
-	changed, err = files.Write(path, data, perm)
-	if err != nil {
-		return false, err
+func (s *Site) write(path string, data []byte, perm fs.FileMode) error {
+	if err := files.Write(path, data, perm); err != nil {
+		return err
 	}
-	return changed, s.user.Share(path)
+	return s.user.Share(path)
 }
 
-func (s *Site) writeRendered(path string, render func(io.Writer) error) (changed bool, err error) {
+func (s *Site) writeRendered(path string, render func(io.Writer) error) error {
 	var text bytes.Buffer
 	if err := render(&text); err != nil {
-		return false, err
+		return err
 	}
 	return s.write(path, text.Bytes(), 0o644)
 }
@@ -50,7 +49,7 @@ func (s *Site) renderBuild(name builds.Name, tag string) error {
 	if err := s.ours(filepath.Join(dir, configDir), 0o755); err != nil {
 		return err
 	}
-	if _, err := s.renderVassal(name); err != nil {
+	if err := s.renderVassal(name); err != nil {
 		return err
 	}
 	for _, slot := range slots {
@@ -67,10 +66,10 @@ func (s *Site) renderBuild(name builds.Name, tag string) error {
 	return files.Symlink(s.socket(name), filepath.Join(dir, "app.sock"))
 }
 
-func (s *Site) renderVassal(name builds.Name) (changed bool, err error) {
+func (s *Site) renderVassal(name builds.Name) error {
 	http, err := s.address(name, 0)
 	if err != nil {
-		return false, err
+		return err
 	}
 	unit := s.vassal(name)
 	vassal := uwsgiconf.Vassal{
@@ -82,7 +81,7 @@ func (s *Site) renderVassal(name builds.Name) (changed bool, err error) {
 	// any file, so it is opened only where it is needed
 	if s.config.Switch == config.SwitchReload {
 		if vassal.TCP, err = s.address(name, 1); err != nil {
-			return false, err
+			return err
 		}
 	}
 	return s.writeRendered(filepath.Join(s.store.Path(name), unit.Config), func(w io.Writer) error {
@@ -100,10 +99,9 @@ func (s *Site) renderZerg(name builds.Name, tag, slot string) error {
 		Stats: unit.Stats, FIFO: unit.FIFO, Log: unit.Log,
 		Workers: most, Cheaper: least, Preload: s.config.Workers.Preload, Timeout: s.config.Timeouts.Request,
 	}
-	_, err := s.writeRendered(filepath.Join(dir, unit.Config), func(w io.Writer) error {
+	return s.writeRendered(filepath.Join(dir, unit.Config), func(w io.Writer) error {
 		return uwsgiconf.RenderZerg(w, zerg, s.templates())
 	})
-	return err
 }
 
 // workers fits what the configuration leaves open to the machine: a worker a
@@ -128,7 +126,7 @@ func (s *Site) renderUpstreams(name builds.Name) error {
 	}
 	for _, p := range []builds.Pointer{builds.Live, builds.Stage} {
 		upstream := nginxconf.Upstream{Pointer: p.String(), Server: address}
-		_, err := s.writeRendered(filepath.Join(s.store.Path(name), p.String()+".conf"), func(w io.Writer) error {
+		err := s.writeRendered(filepath.Join(s.store.Path(name), p.String()+".conf"), func(w io.Writer) error {
 			return nginxconf.RenderUpstream(w, upstream, s.templates())
 		})
 		if err != nil {
@@ -150,8 +148,7 @@ func (s *Site) renderEnvironment(name builds.Name, tag string) error {
 	if !s.user.IsMe() {
 		perm = 0o640
 	}
-	_, err = s.write(filepath.Join(s.store.Path(name), configDir, "env.json"), append(data, '\n'), perm)
-	return err
+	return s.write(filepath.Join(s.store.Path(name), configDir, "env.json"), append(data, '\n'), perm)
 }
 
 // variables are the environment of the project's code in a build.
@@ -194,7 +191,7 @@ func (s *Site) renderServers(programs stack.Programs) error {
 		if err != nil {
 			return err
 		}
-		if _, err := s.write(s.etc(filepath.Join("pages", page)), text, 0o644); err != nil {
+		if err := s.write(s.etc(filepath.Join("pages", page)), text, 0o644); err != nil {
 			return err
 		}
 	}
@@ -210,10 +207,9 @@ func (s *Site) renderEmperor(name string, roles ...string) error {
 	for _, role := range roles {
 		emperor.Patterns = append(emperor.Patterns, filepath.Join(s.builds(), "[a-z]*", role+".ini"))
 	}
-	_, err := s.writeRendered(s.etc(name+".ini"), func(w io.Writer) error {
+	return s.writeRendered(s.etc(name+".ini"), func(w io.Writer) error {
 		return uwsgiconf.RenderEmperor(w, emperor, s.templates())
 	})
-	return err
 }
 
 func (s *Site) renderNginx(mimeTypes string) error {
@@ -234,10 +230,9 @@ func (s *Site) renderNginx(mimeTypes string) error {
 			return err
 		}
 	}
-	_, err := s.writeRendered(s.etc("nginx.conf"), func(w io.Writer) error {
+	return s.writeRendered(s.etc("nginx.conf"), func(w io.Writer) error {
 		return nginxconf.Render(w, site, s.templates())
 	})
-	return err
 }
 
 // server is one of nginx's two. Under the reload switch it reads the upstream

@@ -85,8 +85,7 @@ func (s *Site) noteLoaded() error {
 	if err != nil {
 		return err
 	}
-	_, err = s.write(s.loadedConfig(), now, 0o644)
-	return err
+	return s.write(s.loadedConfig(), now, 0o644)
 }
 
 // waitActive returns when every build that is to be active is. One that does

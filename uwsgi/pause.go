@@ -37,12 +37,12 @@ func Pause(ctx context.Context, u Unit) (resume func() error, err error) {
 	return resume, nil
 }
 
-// Resume lets workers go on that an interrupted Pause has left resting; it
-// does nothing where none rests.
+// Resume lets workers go on that an interrupted Pause has left resting. It
+// does nothing where none rests, or where there is none yet.
 func Resume(ctx context.Context, u Unit) error {
 	instance, err := ReadInstance(ctx, u.Stats)
 	if err != nil || len(instance.filter(Worker.resting)) == 0 {
-		return err
+		return ctx.Err()
 	}
 	return resumeNow(ctx, u)
 }

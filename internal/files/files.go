@@ -14,18 +14,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Write makes path hold data with the given permissions, whatever the umask.
-// It reports whether that changed anything; a file that already says the same
-// is left alone, so that who watches its time is not woken for nothing.
-func Write(path string, data []byte, perm fs.FileMode) (changed bool, err error) {
+// Write makes path hold data with the given permissions, whatever the umask. A
+// file that already says the same is left alone, so that who watches its time
+// is not woken for nothing.
+func Write(path string, data []byte, perm fs.FileMode) error {
 	if same(path, data, perm) {
-		return false, nil
+		return nil
 	}
-	err = replace(path, func(temp string) error { return create(temp, data, perm) })
+	err := replace(path, func(temp string) error { return create(temp, data, perm) })
 	if err != nil {
-		return false, fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return true, nil
+	return nil
 }
 
 // Symlink makes path a symbolic link to target, replacing a link or a file
