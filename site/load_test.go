@@ -138,7 +138,8 @@ func TestRestart_LosesNoRequest(t *testing.T) {
 }
 
 // A request of six seconds that is in flight, and those that are queued behind
-// it, are answered before a build that was live is taken away.
+// it, are answered before a build that was live is taken away, and the new live
+// is not disturbed.
 func TestDeactivate_FinishesWhatIsInFlightAndQueued(t *testing.T) {
 	s := newTestSite(t, "")
 	require.NoError(t, s.Init(t.Context()))
@@ -150,11 +151,14 @@ func TestDeactivate_FinishesWhatIsInFlightAndQueued(t *testing.T) {
 	go func() { statuses <- s.slow("6") }()
 	require.Eventually(t, func() bool { return s.busy("a") == 2 }, time.Minute, time.Millisecond)
 
-	_, err := s.SwapLive(t.Context(), "")
-	require.NoError(t, err)
-	require.NoError(t, s.Stage(t.Context(), s.third()))
-	require.NoError(t, s.Deactivate(t.Context(), "a"))
+	answers := s.underLoad(func() {
+		_, err := s.SwapLive(t.Context(), "")
+		require.NoError(t, err)
+		require.NoError(t, s.Stage(t.Context(), s.third()))
+		require.NoError(t, s.Deactivate(t.Context(), "a"))
+	})
 
+	requireAllAnswered(t, answers)
 	for range inFlight + 1 {
 		require.Equal(t, "200 OK by a", <-statuses)
 	}
