@@ -22,9 +22,10 @@ import (
 // A build that serves is never taken away because something waits for it in
 // vain: here one of its two workers cannot import any more.
 func TestActivate_NeverTakesAwayWhatServes(t *testing.T) {
-	s := newTestSite(t, "timeouts: {start: 2s, request: 2s, drain: 60s}")
+	s := newTestSite(t, "timeouts: {request: 5s, drain: 60s}")
 	s.reopen(strings.Replace(s.read("hadjango.yml"), "max: 2}", "max: 2, preload: false}", 1))
 	require.NoError(t, s.Init(t.Context()))
+	s.reopen(strings.Replace(s.read("hadjango.yml"), "timeouts: {", "timeouts: {start: 2s, ", 1))
 	s.write("deploy/builds/a/app.py", "import time\nwhile True: time.sleep(1)\n")
 	worker := s.workers("a")[0]
 	require.NoError(t, syscall.Kill(worker.PID, syscall.SIGKILL))
@@ -152,8 +153,9 @@ func TestDown_ThatIsInterruptedKillsNothing(t *testing.T) {
 }
 
 func TestDown_SaysWhatItHadToKill(t *testing.T) {
-	s := newTestSite(t, "timeouts: {request: 1s, drain: 1s}")
+	s := newTestSite(t, "")
 	require.NoError(t, s.Init(t.Context()))
+	s.reopen(s.read("hadjango.yml") + "timeouts: {request: 1s, drain: 1s}\n")
 	masters, err := proc.Under(filepath.Join(s.dir, "deploy/builds/a"), "uwsgi-core", "uwsgi")
 	require.NoError(t, err)
 	signalAll(t, masters, syscall.SIGSTOP)

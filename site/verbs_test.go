@@ -259,8 +259,9 @@ func TestActivate_OfABrokenBuildShowsTheTraceback(t *testing.T) {
 }
 
 func TestActivate_OfABuildThatHangsSaysHowLongItWaited(t *testing.T) {
-	s := newTestSite(t, "timeouts: {start: 2s}")
+	s := newTestSite(t, "")
 	require.NoError(t, s.Init(t.Context()))
+	s.reopen(s.read("hadjango.yml") + "timeouts: {start: 2s}\n")
 	s.write("project/app.py", "import time\nprint('importing', flush=True)\nwhile True: time.sleep(1)\n")
 	require.NoError(t, s.CreateBuild(t.Context(), "c"))
 
@@ -315,8 +316,9 @@ func TestSwapLive_RefusesACandidateThatIsNotHealthy(t *testing.T) {
 }
 
 func TestSwapLive_GoesBackWhenNginxDoesNotAnswerAsTheCandidate(t *testing.T) {
-	s := newTestSite(t, "timeouts: {switch: 1s}")
+	s := newTestSite(t, "")
 	require.NoError(t, s.Init(t.Context()))
+	s.reopen(s.read("hadjango.yml") + "timeouts: {switch: 1s}\n")
 	nginx, err := proc.Under(s.dir, "nginx")
 	require.NoError(t, err)
 	signalAll(t, nginx, syscall.SIGSTOP)
