@@ -12,7 +12,7 @@ import (
 // writeStatus writes a site's status for a person.
 func writeStatus(w io.Writer, status site.Status) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "BUILD\t\tSTATE\tPORT\tTAG\tAGE\tREADY\tBUSY\tMEMORY\tSIZE")
+	fmt.Fprintln(table, "BUILD\tPOINTER\tSTATE\tPORT\tTAG\tAGE\tREADY\tBUSY\tMEMORY\tSIZE")
 	for _, b := range status.Builds {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n",
 			b.Name, dash(b.Pointer), b.State, b.Port, dash(b.Tag), age(b.Created),
