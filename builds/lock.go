@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hadjango/hadjango/internal/watch"
 )
 
 // Holder is who holds a lock, for people to read.
@@ -67,19 +69,12 @@ func Lock(ctx context.Context, path string, holder Holder) (unlock func(), err e
 }
 
 func flock(ctx context.Context, f *os.File) error {
-	tick := time.NewTicker(lockPoll)
-	defer tick.Stop()
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-tick.C:
-		}
-	}
+	var last error
+	_ = watch.Until(ctx, lockPoll, func() (bool, error) {
+		last = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		return !errors.Is(last, unix.EWOULDBLOCK), nil
+	})
+	return last
 }
 
 // writeHolder keeps the file itself, unlike every other write here: the lock

@@ -28,35 +28,38 @@ const (
 // is left as it is, so it may be run again at any time.
 func (s *Site) Init(ctx context.Context) error {
 	return s.changing(ctx, "init", func(ctx context.Context) error {
-		s.sweep()
-		programs, err := s.findOrInstall(ctx)
-		if err != nil {
+		if err := s.init(ctx); err != nil {
 			return fmt.Errorf("init: %w", err)
 		}
-		if err := s.up(ctx, programs); err != nil {
-			return fmt.Errorf("init: %w", err)
-		}
-		return s.firstDeploy(ctx, programs)
+		return nil
 	})
 }
 
-func (s *Site) firstDeploy(ctx context.Context, programs stack.Programs) error {
+func (s *Site) init(ctx context.Context) error {
+	s.sweep()
+	programs, err := s.findOrInstall(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.up(ctx, programs); err != nil {
+		return err
+	}
 	if _, err := s.buildWheels(ctx, programs); err != nil {
-		return fmt.Errorf("init: %w", err)
+		return err
 	}
 	live, stage, err := s.firstBuilds()
 	if err != nil {
-		return fmt.Errorf("init: %w", err)
+		return err
 	}
 	if err := s.createMissing(ctx, programs, live, stage); err != nil {
-		return fmt.Errorf("init: %w", err)
+		return err
 	}
 	if err := s.makeDatabase(ctx, live); err != nil {
-		return fmt.Errorf("init: %w", err)
+		return err
 	}
 	for _, name := range []builds.Name{live, stage} {
 		if err := s.makeReady(ctx, name); err != nil {
-			return fmt.Errorf("init: %w", err)
+			return err
 		}
 	}
 	return s.pointBoth(ctx, live, stage)
@@ -155,10 +158,10 @@ func (s *Site) pointBoth(ctx context.Context, live, stage builds.Name) error {
 		name    builds.Name
 	}{{builds.Live, live}, {builds.Stage, stage}} {
 		if err := s.point(ctx, to.pointer, to.name); err != nil {
-			return fmt.Errorf("init: %w", err)
+			return err
 		}
 		if _, err := s.answeredBy(ctx, to.pointer, to.name); err != nil {
-			return fmt.Errorf("init: %w", err)
+			return err
 		}
 	}
 	return nil

@@ -108,29 +108,24 @@ func (s *Site) buildStatus(ctx context.Context, name builds.Name) BuildStatus {
 
 func (s *Site) lookAtProcesses(ctx context.Context, b *BuildStatus) {
 	b.State = Stopped
-	vassal, err := s.pid(ctx, s.vassal(b.Name))
+	vassal, err := uwsgi.ReadInstance(ctx, s.vassal(b.Name).Stats)
 	if err != nil {
 		return
 	}
 	b.State = Idle
-	b.MemoryBytes = memory(vassal)
+	b.MemoryBytes = memory(vassal.PID)
 	for _, slot := range s.linked(b.Name) {
 		b.State = Starting
-		if pid, err := s.pid(ctx, s.zerg(b.Name, slot)); err == nil {
-			b.MemoryBytes += memory(pid)
+		if zerg, err := uwsgi.ReadInstance(ctx, s.zerg(b.Name, slot).Stats); err == nil {
+			b.MemoryBytes += memory(zerg.PID)
+			b.WorkersReady += len(zerg.Ready())
+			b.WorkersBusy += len(zerg.Busy())
+			b.WorkersMax += len(zerg.Workers)
 		}
-	}
-	if instance, err := s.workersOf(ctx, b.Name); err == nil {
-		b.WorkersReady, b.WorkersBusy, b.WorkersMax = len(instance.Ready()), len(instance.Busy()), len(instance.Workers)
 	}
 	if b.WorkersReady > 0 {
 		b.State = Active
 	}
-}
-
-func (s *Site) pid(ctx context.Context, u uwsgi.Unit) (int, error) {
-	instance, err := uwsgi.ReadInstance(ctx, u.Stats)
-	return instance.PID, err
 }
 
 func memory(pid int) uint64 {

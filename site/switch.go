@@ -13,6 +13,7 @@ import (
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/config"
+	"github.com/hadjango/hadjango/internal/watch"
 	"github.com/hadjango/hadjango/stack"
 	"github.com/hadjango/hadjango/warmup"
 )
@@ -214,23 +215,21 @@ func (s *Site) answeredBy(ctx context.Context, p builds.Pointer, want builds.Nam
 	ctx, cancel := within(ctx, s.config.Timeouts.Switch, "switch")
 	defer cancel()
 	start := time.Now()
-	tick := time.NewTicker(askEvery)
-	defer tick.Stop()
 	var last error
-	for {
+	err := watch.Until(ctx, askEvery, func() (bool, error) {
 		got, err := s.whoServes(ctx, p)
 		if err == nil && got == string(want) {
-			return time.Since(start), nil
+			return true, nil
 		}
 		if ctx.Err() == nil {
 			last = cmp.Or(err, fmt.Errorf("build %q answered", got))
 		}
-		select {
-		case <-ctx.Done():
-			return 0, errors.Join(fmt.Errorf("%s did not answer as %s through nginx: %w", want, p, context.Cause(ctx)), last)
-		case <-tick.C:
-		}
+		return false, nil
+	})
+	if err != nil {
+		return 0, errors.Join(fmt.Errorf("%s did not answer as %s through nginx: %w", want, p, err), last)
 	}
+	return time.Since(start), nil
 }
 
 // whoServes returns the name of the build that answers a pointer's site

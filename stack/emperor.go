@@ -8,11 +8,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/hadjango/hadjango/internal/lines"
 	"github.com/hadjango/hadjango/internal/proc"
+	"github.com/hadjango/hadjango/internal/watch"
 )
 
 func (s Stack) upEmperor(ctx context.Context, e Emperor, report Report) error {
@@ -55,17 +56,16 @@ func (s Stack) startEmperor(ctx context.Context, e Emperor) error {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	if err := waitAnswer(ctx, e.Stats, ended); err != nil {
-		return fmt.Errorf("%w; it wrote:\n%s\nthe whole log: %s", err, lastLines(e.Log), e.Log)
+		return fmt.Errorf("%w; it wrote:\n%s\nthe whole log: %s", err, lastWords(e.Log), e.Log)
 	}
 	return nil
 }
 
-// lastLines is the end of a log, indented.
-func lastLines(log string) string {
+// lastWords is the end of a log.
+func lastWords(log string) string {
 	const most = 8
 	data, _ := os.ReadFile(log)
-	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
-	return "    " + strings.Join(lines[max(0, len(lines)-most):], "\n    ")
+	return lines.Indent(lines.Last(string(data), most))
 }
 
 // answerPoll is how often a socket is tried that is about to exist.
@@ -74,21 +74,18 @@ const answerPoll = 5 * time.Millisecond
 // waitAnswer returns when somebody listens at the socket, or the process that
 // was to listen has ended.
 func waitAnswer(ctx context.Context, socket string, ended <-chan error) error {
-	tick := time.NewTicker(answerPoll)
-	defer tick.Stop()
-	for {
-		conn, err := net.Dial("unix", socket)
-		if err == nil {
-			return conn.Close()
-		}
+	return poll(ctx, func() (again bool, err error) {
 		select {
 		case err := <-ended:
-			return fmt.Errorf("it ended at once: %w", cmp.Or(err, errEnded))
-		case <-ctx.Done():
-			return errors.Join(err, context.Cause(ctx))
-		case <-tick.C:
+			return false, fmt.Errorf("it ended at once: %w", cmp.Or(err, errEnded))
+		default:
 		}
-	}
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			return true, err
+		}
+		return false, conn.Close()
+	})
 }
 
 // nudgeEvery is how often an emperor that ends is woken to look again at what
@@ -105,17 +102,14 @@ func endEmperor(ctx context.Context, family []proc.Process) error {
 	if err := master.Signal(syscall.SIGINT); err != nil {
 		return err
 	}
-	tick := time.NewTicker(nudgeEvery)
-	defer tick.Stop()
-	for len(proc.Living(others)) > 0 {
-		if err := others[0].Signal(syscall.SIGWINCH); err != nil {
-			return err
+	err := watch.Until(ctx, nudgeEvery, func() (bool, error) {
+		if len(proc.Living(others)) == 0 {
+			return true, nil
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
+		return false, others[0].Signal(syscall.SIGWINCH)
+	})
+	if err != nil {
+		return err
 	}
 	return errors.Join(master.Signal(syscall.SIGKILL), proc.Wait(ctx, family))
 }

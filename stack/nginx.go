@@ -12,6 +12,7 @@ import (
 
 	"github.com/hadjango/hadjango/internal/command"
 	"github.com/hadjango/hadjango/internal/proc"
+	"github.com/hadjango/hadjango/internal/watch"
 )
 
 func (s Stack) upNginx(ctx context.Context, report Report) error {
@@ -174,19 +175,13 @@ func listenable(address string) error {
 // poll tries until there is no error or no use in trying again, and returns the
 // last error when ctx ends.
 func poll(ctx context.Context, try func() (again bool, err error)) error {
-	tick := time.NewTicker(answerPoll)
-	defer tick.Stop()
-	for {
+	var last error
+	err := watch.Until(ctx, answerPoll, func() (bool, error) {
 		again, err := try()
-		if err == nil || !again {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(err, context.Cause(ctx))
-		case <-tick.C:
-		}
-	}
+		last = err
+		return err == nil || !again, nil
+	})
+	return errors.Join(last, err)
 }
 
 // endNginx lets it answer what it has begun. The first of the family is its master.

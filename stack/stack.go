@@ -102,21 +102,24 @@ func (h Health) Up() bool { return h.Vassals && h.Zergs && h.Nginx }
 
 // Health looks at the servers.
 func (s Stack) Health() Health {
+	all := s.processes()
 	return Health{
-		Vassals: len(s.find(s.Vassals.PIDFile, s.Vassals.Title)) > 0,
-		Zergs:   len(s.find(s.Zergs.PIDFile, s.Zergs.Title)) > 0,
-		Nginx:   len(s.find(s.Nginx.PIDFile, "")) > 0,
+		Vassals: len(pick(all, s.Vassals.PIDFile, s.Vassals.Title)) > 0,
+		Zergs:   len(pick(all, s.Zergs.PIDFile, s.Zergs.Title)) > 0,
+		Nginx:   len(pick(all, s.Nginx.PIDFile, "")) > 0,
 	}
 }
 
 // find returns the process that a pid file names, if it is alive and ours:
 // after a crash the number may be another's. A process with the title is one
 // too, whatever became of its pid file.
-func (s Stack) find(pidFile, title string) []proc.Process {
+func (s Stack) find(pidFile, title string) []proc.Process { return pick(s.processes(), pidFile, title) }
+
+func pick(all []proc.Process, pidFile, title string) []proc.Process {
 	data, _ := os.ReadFile(pidFile)
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
 	var found []proc.Process
-	for _, p := range s.processes() {
+	for _, p := range all {
 		if p.PID == pid || (title != "" && p.Name() == title) {
 			found = append(found, p)
 		}

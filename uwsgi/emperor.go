@@ -12,7 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/internal/files"
+	"github.com/hadjango/hadjango/internal/lines"
 	"github.com/hadjango/hadjango/internal/proc"
+	"github.com/hadjango/hadjango/internal/watch"
 )
 
 // Emperor is a running emperor, known by its stats socket.
@@ -44,7 +46,7 @@ type StartError struct {
 func (e *StartError) Error() string {
 	text := fmt.Sprintf("start %s: %v", e.Link, e.Err)
 	if e.Cause != "" {
-		text += "\n" + indent(e.Cause)
+		text += "\n" + lines.Indent(e.Cause)
 	}
 	return text + "\nthe whole log: " + e.Log
 }
@@ -349,27 +351,19 @@ const poll = 5 * time.Millisecond
 // watch wakes the emperor and reads its stats until done says so or fails, or
 // ctx ends. An emperor that is being restarted by its master is waited for.
 func (e Emperor) watch(ctx context.Context, done func(emperorStats) (bool, error)) error {
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
 	woken := 0
-	for {
+	return watch.Until(ctx, poll, func() (bool, error) {
 		stats, err := e.read(ctx)
-		if err != nil && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, os.ErrNotExist) {
-			return err
+		if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, os.ErrNotExist) {
+			return false, nil
 		}
-		if err == nil {
-			if stats.PID != woken {
-				_ = signal(stats.owner, stats.PID, syscall.SIGWINCH)
-				woken = stats.PID
-			}
-			if ok, err := done(stats); ok || err != nil {
-				return err
-			}
+		if err != nil {
+			return false, err
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
+		if stats.PID != woken {
+			_ = signal(stats.owner, stats.PID, syscall.SIGWINCH)
+			woken = stats.PID
 		}
-	}
+		return done(stats)
+	})
 }

@@ -7,7 +7,9 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"time"
+
+	"github.com/hadjango/hadjango/internal/lines"
+	"github.com/hadjango/hadjango/internal/watch"
 )
 
 // tail reads what is appended to a log from a moment on.
@@ -49,20 +51,18 @@ func (t *tail) rest() string {
 // await returns the first match that the log gets, and leaves what follows it
 // for the next reader.
 func (t *tail) await(ctx context.Context, pattern *regexp.Regexp) (string, error) {
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	for {
-		lines := t.rest()
-		if at := pattern.FindStringIndex(lines); at != nil {
-			t.offset -= int64(len(lines) - at[1])
-			return lines[at[0]:at[1]], nil
+	var match string
+	err := watch.Until(ctx, poll, func() (bool, error) {
+		text := t.rest()
+		at := pattern.FindStringIndex(text)
+		if at == nil {
+			return false, nil
 		}
-		select {
-		case <-ctx.Done():
-			return "", context.Cause(ctx)
-		case <-tick.C:
-		}
-	}
+		match = text[at[0]:at[1]]
+		t.offset -= int64(len(text) - at[1])
+		return true, nil
+	})
+	return match, err
 }
 
 // lastPart is the end of a log.
@@ -86,10 +86,10 @@ func explain(log string) string {
 	for i := len(parts) - 1; i > 0; i-- {
 		text, ok := traceback(tracebackStart + parts[i])
 		if passedOver = !ok || passedOver && leadsOn(parts[i]); !passedOver {
-			return lastLines(text, causeLines)
+			return lines.Last(text, causeLines)
 		}
 	}
-	return lastLines(log, causeLines)
+	return lines.Last(log, causeLines)
 }
 
 // leadsOn tells whether the traceback is only the context of the next one.
@@ -106,21 +106,12 @@ var exception = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*(:|$)`)
 // wrote between, or when it only says that uWSGI ended a worker for the sake
 // of another one's failure.
 func traceback(text string) (upToException string, ok bool) {
-	lines := strings.Split(text, "\n")
-	for i, line := range lines[1:] {
+	all := strings.Split(text, "\n")
+	for i, line := range all[1:] {
 		if line != "" && !strings.HasPrefix(line, " ") {
 			ok = exception.MatchString(line) && !strings.HasPrefix(line, "KeyboardInterrupt")
-			return strings.Join(lines[:i+2], "\n"), ok
+			return strings.Join(all[:i+2], "\n"), ok
 		}
 	}
 	return "", false
-}
-
-func lastLines(text string, n int) string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
-}
-
-func indent(text string) string {
-	return "    " + strings.ReplaceAll(text, "\n", "\n    ")
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/hadjango/hadjango/internal/watch"
 )
 
 // Pause lets every worker of a zerg finish its request and then rest: it
@@ -95,26 +97,23 @@ func toggle(ctx context.Context, u Unit, log *tail, want string) error {
 }
 
 func waitResting(ctx context.Context, u Unit, log *tail) error {
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
 	resting := map[int]bool{}
-	for {
+	var last Instance
+	err := watch.Until(ctx, poll, func() (bool, error) {
 		noteResting(log.rest(), resting)
 		instance, err := ReadInstance(ctx, u.Stats)
 		if err != nil {
-			return err
+			return false, err
 		}
+		last = instance
 		awake := awake(instance, resting)
-		if len(awake) == 0 {
-			return nil
-		}
 		interrupt(instance.owner, awake)
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%d of %d workers still work on a request: %w", len(instance.Busy()), len(instance.Active()), context.Cause(ctx))
-		case <-tick.C:
-		}
+		return len(awake) == 0, nil
+	})
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%d of %d workers still work on a request: %w", len(last.Busy()), len(last.Active()), err)
 	}
+	return err
 }
 
 // The line a worker writes as it goes to rest.
@@ -181,26 +180,25 @@ func Drain(ctx context.Context, u Unit, socket string) (resume func() error, err
 }
 
 func waitQuiet(ctx context.Context, u Unit, socket string) error {
-	tick := time.NewTicker(quietEvery)
-	defer tick.Stop()
-	for quiet := 0; quiet < quietLooks; {
+	quiet, busy, queued := 0, 0, 0
+	err := watch.Until(ctx, quietEvery, func() (bool, error) {
 		instance, err := ReadInstance(ctx, u.Stats)
 		if err != nil {
-			return err
+			return false, err
 		}
 		queue, err := ReadQueue(socket)
 		if err != nil {
-			return err
+			return false, err
 		}
+		busy, queued = len(instance.Busy()), queue.Length
 		quiet++
-		if len(instance.Busy()) > 0 || queue.Length > 0 {
+		if busy > 0 || queued > 0 {
 			quiet = 0
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%d requests in flight, %d queued: %w", len(instance.Busy()), queue.Length, context.Cause(ctx))
-		case <-tick.C:
-		}
+		return quiet == quietLooks, nil
+	})
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%d requests in flight, %d queued: %w", busy, queued, err)
 	}
-	return nil
+	return err
 }

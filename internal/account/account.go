@@ -196,10 +196,5 @@ func (u User) passes(stat unix.Stat_t) bool {
 }
 
 func (u User) in(gid uint32) bool {
-	for _, g := range u.groups {
-		if g == gid {
-			return true
-		}
-	}
-	return gid == u.GID
+	return gid == u.GID || slices.Contains(u.groups, gid)
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/hadjango/hadjango/internal/account"
+	"github.com/hadjango/hadjango/internal/lines"
 )
 
 // Command is a program with its arguments and its surroundings.
@@ -46,7 +47,7 @@ type Error struct {
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s: %v", strings.Join(e.Args, " "), e.Err)
 	if e.Tail != "" {
-		text += "\n    " + strings.ReplaceAll(e.Tail, "\n", "\n    ")
+		text += "\n" + lines.Indent(e.Tail)
 	}
 	if e.Log != "" {
 		text += "\nthe whole log: " + e.Log
@@ -100,7 +101,7 @@ func (c Command) run(ctx context.Context, stdout io.Writer) error {
 		err = errors.Join(context.Cause(ctx), killGroup(cmd.Process))
 	}
 	if err != nil {
-		return &Error{Args: c.Args, Tail: lastLines(all.String()), Log: c.Log, Err: err}
+		return &Error{Args: c.Args, Tail: lines.Last(all.String(), tailLines), Log: c.Log, Err: err}
 	}
 	return nil
 }
@@ -156,11 +157,6 @@ const (
 	tailSize  = 16 << 10
 	tailLines = 15
 )
-
-func lastLines(text string) string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
-}
 
 // ring keeps the last bytes that were written to it. Under Output, exec gives
 // standard output and error a goroutine each, so it is locked.

@@ -7,12 +7,15 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/prometheus/procfs"
+
+	"github.com/hadjango/hadjango/internal/watch"
 )
 
 // Process is one process, alive or not; its pid may serve another by now.
@@ -138,16 +141,7 @@ const poll = 5 * time.Millisecond
 
 // Wait returns nil when all have ended, or an error of ctx when it ends first.
 func Wait(ctx context.Context, processes []Process) error {
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	for len(Living(processes)) > 0 {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
-	}
-	return nil
+	return watch.Until(ctx, poll, func() (bool, error) { return len(Living(processes)) == 0, nil })
 }
 
 // Memory is the process's proportional share of the memory it uses (Pss), in
@@ -176,12 +170,7 @@ func runs(p procfs.Proc, programs []string) bool {
 	}
 	// a program replaced by an upgrade is shown with this suffix
 	base := filepath.Base(strings.TrimSuffix(exe, " (deleted)"))
-	for _, program := range programs {
-		if base == program {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(programs, base)
 }
 
 func touches(p procfs.Proc, dir string) bool {

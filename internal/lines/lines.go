@@ -1,0 +1,16 @@
+// Package lines shortens what programs print to what a person reads.
+package lines
+
+import "strings"
+
+// Last returns the last n lines of a text.
+func Last(text string, n int) string {
+	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(all[max(0, len(all)-n):], "\n")
+}
+
+// Indent sets a text apart from what stands around it.
+func Indent(text string) string {
+	const margin = "    "
+	return margin + strings.ReplaceAll(text, "\n", "\n"+margin)
+}

@@ -1,0 +1,19 @@
+package lines_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hadjango/hadjango/internal/lines"
+)
+
+func TestLast_KeepsTheEnd(t *testing.T) {
+	require.Equal(t, "b\nc", lines.Last("a\nb\nc\n\n", 2))
+	require.Equal(t, "a", lines.Last("a\n", 2))
+	require.Empty(t, lines.Last("", 2))
+}
+
+func TestIndent_MovesEveryLine(t *testing.T) {
+	require.Equal(t, "    a\n    b", lines.Indent("a\nb"))
+}
