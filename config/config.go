@@ -41,11 +41,17 @@ type Config struct {
 	WSGI string
 	// Requirements is pip's file of requirements, relative to the project; "" for none. Default "requirements.txt".
 	Requirements string
-	// Build is run, in order, in every new build. Default manage.py collectstatic --noinput, or nothing when WSGI is set.
+	// Build is run, in order, in every new build. Default manage.py collectstatic --noinput, after what the demo needs for
+	// the demo; nothing when WSGI is set.
 	Build []Command
-	// Database is run, in order, once on live when no migration has been applied. Default manage.py migrate --noinput
-	// and manage.py loaddata initial, or nothing when WSGI is set.
+	// Database is run, in order, once on live when no migration has been applied. Default manage.py migrate --noinput, and
+	// for the demo manage.py loaddata initial; nothing when WSGI is set.
 	Database []Command
+	// Populate is run, in order, after Database: it fills a new site with something to look at. Default nothing but for the
+	// demo.
+	Populate []Command
+	// Tests is how the project's own tests are run in a build.
+	Tests Tests
 	// Env is added to the environment of the application and of every command. Default empty.
 	Env Env
 
@@ -106,6 +112,15 @@ type Workers struct {
 	Preload bool
 }
 
+// Tests is how the project's own tests are run.
+type Tests struct {
+	// Runner is what runs them. Default RunnerPytest, and RunnerDjango for any Django project but the demo.
+	Runner Runner
+	// Requirements is pip's file of what the tests need beside the project's requirements, relative to the project. It is
+	// never installed into a build. Default "requirements-tests.txt", and none where there is no such file.
+	Requirements string
+}
+
 // Timeouts are whole seconds, 1s to 24h.
 type Timeouts struct {
 	// Request is how long the application may work on one request. Default 90s.
@@ -137,6 +152,16 @@ const (
 	SwitchPointer Switch = "pointer"
 	// SwitchReload rewrites two upstreams and reloads nginx, for an nginx that cannot see the builds' sockets.
 	SwitchReload Switch = "reload"
+)
+
+// Runner names a program that runs a project's tests.
+type Runner string
+
+const (
+	// RunnerPytest is pytest, for a Django project with pytest-django.
+	RunnerPytest Runner = "pytest"
+	// RunnerDjango is manage.py test.
+	RunnerDjango Runner = "django"
 )
 
 // A Size is a number of bytes as nginx writes it: digits and at most one of k, m and g (1024, 1024², 1024³).
@@ -173,6 +198,16 @@ func Default() Config {
 			{"manage.py", "migrate", "--noinput"},
 			{"manage.py", "loaddata", "initial"},
 		},
+		Populate: []Command{
+			{"manage.py", "generate_addons", "--app", "firefox", "10"},
+			{"manage.py", "generate_addons", "--app", "thunderbird", "10"},
+			{"manage.py", "generate_addons", "--app", "android", "10"},
+			{"manage.py", "generate_addons", "--app", "seamonkey", "10"},
+			{"manage.py", "generate_themes", "10"},
+			{"manage.py", "reindex"},
+			{"manage.py", "cron", "category_totals"},
+		},
+		Tests:   Tests{Runner: RunnerPytest, Requirements: "requirements-tests.txt"},
 		Env:     Env{},
 		Live:    []string{"live.localhost", "live.addons"},
 		Stage:   []string{"stage.localhost", "stage.addons"},

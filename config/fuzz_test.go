@@ -49,8 +49,8 @@ var harmless = regexp.MustCompile(`^[A-Za-z0-9._/:@+*\[\]-]*$`)
 
 func requireHarmless(t *testing.T, c Config) {
 	t.Helper()
-	paths := []string{c.Project, c.Overlay, c.Requirements, c.Run, c.Python}
-	words := []string{c.Settings, c.WSGI, c.User, string(c.MaxBody), string(c.Switch)}
+	paths := []string{c.Project, c.Overlay, c.Requirements, c.Tests.Requirements, c.Run, c.Python}
+	words := []string{c.Settings, c.WSGI, c.User, string(c.MaxBody), string(c.Switch), string(c.Tests.Runner)}
 	for _, word := range slices.Concat(paths, words, c.Live, c.Stage, c.Listen) {
 		require.Regexp(t, harmless, word)
 		require.NotRegexp(t, `^-|(^|/)\.\.(/|$)`, word)
@@ -58,7 +58,7 @@ func requireHarmless(t *testing.T, c Config) {
 	for _, path := range slices.Concat(c.Warmup.Paths, []string{c.Health}) {
 		require.Regexp(t, `^/[^\s;{}"'\\$#]*$`, path)
 	}
-	for _, command := range slices.Concat(c.Build, c.Database) {
+	for _, command := range slices.Concat(c.Build, c.Database, c.Populate) {
 		require.NotRegexp(t, `^(-|/|$)|\.\./`, command[0])
 		require.NotContains(t, strings.Join(command, ""), "\x00")
 	}

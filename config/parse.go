@@ -31,7 +31,7 @@ func Parse(name string, data []byte) (Config, error) {
 		r.at[""] = start(root)
 		schema(&c).read(r, "", root)
 	}
-	r.forgetDjango(&c)
+	r.forgetDemo(&c)
 	r.conflicts(&c)
 	if err := r.err(); err != nil {
 		return Config{}, err
@@ -47,19 +47,29 @@ func (c Config) Validate() error {
 	return r.err()
 }
 
-// forgetDjango takes away the defaults that a WSGI application which is not Django has no use for.
-func (r *report) forgetDjango(c *Config) {
-	if c.WSGI == "" {
-		return
-	}
-	if !r.has("settings") {
+// forgetDemo takes away the defaults that another project than the demo has no use for.
+func (r *report) forgetDemo(c *Config) {
+	if c.WSGI != "" && !r.has("settings") {
 		c.Settings = ""
 	}
-	if !r.has("build") {
-		c.Build = nil
+	if c.Settings == Default().Settings {
+		return
 	}
-	if !r.has("database") {
-		c.Database = nil
+	var build, database []Command
+	if c.Settings != "" {
+		build = []Command{{"manage.py", "collectstatic", "--noinput"}}
+		database = []Command{{"manage.py", "migrate", "--noinput"}}
+		otherwise(r, "tests.runner", &c.Tests.Runner, RunnerDjango)
+	}
+	otherwise(r, "build", &c.Build, build)
+	otherwise(r, "database", &c.Database, database)
+	otherwise(r, "populate", &c.Populate, nil)
+}
+
+// otherwise sets what the file does not.
+func otherwise[T any](r *report, key string, dst *T, value T) {
+	if !r.has(key) {
+		*dst = value
 	}
 }
 

@@ -63,7 +63,7 @@ func leaves(s reflect.Type) int {
 
 func TestSchema_ReachesEveryField(t *testing.T) {
 	var c Config
-	sections := 3 // workers, timeouts, warmup
+	sections := 4 // tests, workers, timeouts, warmup
 	require.Equal(t, leaves(reflect.TypeFor[Config]()), len(keysOf(schema(&c), ""))-sections)
 }
 
@@ -85,6 +85,8 @@ build:
   - [npm, run, build]
   - [tools/prepare.py, --level, 3, --all, true, ""]
 database: []
+populate: [[manage.py, seed]]
+tests: {runner: pytest, requirements: requirements/tests.txt}
 env: {DEBUG: false, LEVEL: 010, EMPTY: "", TEXT: "a: b\n", _x1: 1.50}
 live: [WWW.Example.org, "*.example.org"]
 stage:
@@ -113,6 +115,8 @@ python: /usr/bin/python3.12
 		Requirements: "requirements/live.txt",
 		Build:        []Command{{"npm", "run", "build"}, {"tools/prepare.py", "--level", "3", "--all", "true", ""}},
 		Database:     []Command{},
+		Populate:     []Command{{"manage.py", "seed"}},
+		Tests:        Tests{Runner: RunnerPytest, Requirements: "requirements/tests.txt"},
 		Env:          Env{"DEBUG": "false", "LEVEL": "010", "EMPTY": "", "TEXT": "a: b\n", "_x1": "1.50"},
 		Live:         []string{"www.example.org", "*.example.org"},
 		Stage:        []string{"stage.example.org"},
@@ -139,12 +143,28 @@ func TestParse_WSGIForgetsDjango(t *testing.T) {
 	require.Empty(t, c.Settings)
 	require.Empty(t, c.Build)
 	require.Empty(t, c.Database)
+	require.Empty(t, c.Populate)
+	require.Equal(t, RunnerPytest, c.Tests.Runner)
 	require.NoError(t, c.Validate())
 
 	c, err = Parse("hadjango.yml", []byte("wsgi: shop.app:application\nsettings: ''\nbuild: [[npm, ci]]\n"))
 	require.NoError(t, err)
 	require.Equal(t, []Command{{"npm", "ci"}}, c.Build)
 	require.Empty(t, c.Database)
+}
+
+func TestParse_AnotherProjectForgetsTheDemo(t *testing.T) {
+	c, err := Parse("hadjango.yml", []byte("settings: shop.settings\n"))
+	require.NoError(t, err)
+	require.Equal(t, []Command{{"manage.py", "collectstatic", "--noinput"}}, c.Build)
+	require.Equal(t, []Command{{"manage.py", "migrate", "--noinput"}}, c.Database)
+	require.Empty(t, c.Populate)
+	require.Equal(t, RunnerDjango, c.Tests.Runner)
+
+	c, err = Parse("hadjango.yml", []byte("settings: shop.settings\npopulate: [[manage.py, seed]]\ntests: {runner: pytest}\n"))
+	require.NoError(t, err)
+	require.Equal(t, []Command{{"manage.py", "seed"}}, c.Populate)
+	require.Equal(t, RunnerPytest, c.Tests.Runner)
 }
 
 func TestParse_WindowsLines(t *testing.T) {

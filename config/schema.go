@@ -16,6 +16,11 @@ func schema(c *Config) section {
 		{"requirements", one(&c.Requirements, optional(inProject))},
 		{"build", many(&c.Build, 0, "commands, each a list of a program and its arguments", command)},
 		{"database", many(&c.Database, 0, "commands, each a list of a program and its arguments", command)},
+		{"populate", many(&c.Populate, 0, "commands, each a list of a program and its arguments", command)},
+		{"tests", section{
+			{"runner", one(&c.Tests.Runner, among(RunnerPytest, RunnerDjango))},
+			{"requirements", one(&c.Tests.Requirements, optional(inProject))},
+		}},
 		{"env", environment{&c.Env}},
 		{"live", many(&c.Live, 1, "host names", host)},
 		{"stage", many(&c.Stage, 1, "host names", host)},
