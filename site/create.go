@@ -257,9 +257,12 @@ func (m *making) configure(context.Context, Step) (string, bool, error) {
 }
 
 // requirements is the project's file of requirements; empty where it has none.
-func (s *Site) requirements() string {
-	path := filepath.Join(s.root, s.config.Project, s.config.Requirements)
-	if info, err := os.Stat(path); s.config.Requirements == "" || err != nil || info.IsDir() {
+func (s *Site) requirements() string { return s.inProject(s.config.Requirements) }
+
+// inProject is the path of a file of the project's; empty where there is none.
+func (s *Site) inProject(name string) string {
+	path := filepath.Join(s.root, s.config.Project, name)
+	if info, err := os.Stat(path); name == "" || err != nil || info.IsDir() {
 		return ""
 	}
 	return path

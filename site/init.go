@@ -4,15 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hadjango/hadjango/builds"
-	"github.com/hadjango/hadjango/config"
-	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/stack"
 )
 
@@ -54,7 +49,7 @@ func (s *Site) init(ctx context.Context) error {
 	if err := s.createMissing(ctx, programs, live, stage); err != nil {
 		return err
 	}
-	if err := s.makeDatabase(ctx, live); err != nil {
+	if err := s.firstDatabase(ctx, live); err != nil {
 		return err
 	}
 	for _, name := range []builds.Name{live, stage} {
@@ -97,59 +92,19 @@ func (s *Site) createMissing(ctx context.Context, programs stack.Programs, names
 	return group.Wait()
 }
 
-// makeDatabase runs the project's commands for a new database, unless a
-// migration was applied to it before: one that exists is never touched.
-func (s *Site) makeDatabase(ctx context.Context, name builds.Name) error {
-	if s.config.Settings == "" || len(s.config.Database) == 0 {
+// firstDatabase makes and fills the database where there is none.
+func (s *Site) firstDatabase(ctx context.Context, name builds.Name) error {
+	if len(s.config.Database) == 0 {
 		return nil
 	}
-	manifest, err := s.store.Manifest(name)
+	b, err := s.djangoIn(name)
+	if errors.Is(err, ErrNotDjango) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	return s.step(ctx, "database", func(ctx context.Context, _ Step) (string, error) {
-		exists, err := s.databaseExists(ctx, name, manifest.Tag)
-		if exists || err != nil {
-			return "there already: not touched", err
-		}
-		if _, err := s.store.Pointed(builds.Live); err == nil && s.databaseBegun() {
-			return "", fmt.Errorf("an earlier init began to make it and did not end, and the site has been live since: "+
-				"finish it by hand, then remove %s", s.databaseMark())
-		}
-		return "made", s.runDatabaseCommands(ctx, name, manifest.Tag)
-	})
-}
-
-// runDatabaseCommands leaves a mark while it works, so that a database that
-// was begun and not finished is not taken for one that exists.
-func (s *Site) runDatabaseCommands(ctx context.Context, name builds.Name, tag string) error {
-	if err := s.write(s.databaseMark(), nil, 0o600); err != nil {
-		return err
-	}
-	for _, c := range s.config.Database {
-		if err := s.runInBuild(ctx, name, tag, c); err != nil {
-			return err
-		}
-	}
-	return files.Remove(s.databaseMark())
-}
-
-func (s *Site) databaseBegun() bool {
-	_, err := os.Stat(s.databaseMark())
-	return err == nil
-}
-
-func (s *Site) databaseMark() string { return filepath.Join(s.data(), "database-unfinished") }
-
-// databaseExists asks Django whether any migration was applied, other than by
-// an init that was interrupted.
-func (s *Site) databaseExists(ctx context.Context, name builds.Name, tag string) (bool, error) {
-	if s.databaseBegun() {
-		return false, nil
-	}
-	show := s.inBuild(name, tag, config.Command{"manage.py", "showmigrations", "--plan", "--no-color"})
-	out, err := show.Output(ctx)
-	return strings.Contains(string(out), "[X]"), err
+	return b.makeDatabase(ctx, DatabaseOptions{}, b.commands("populate", s.config.Populate)...)
 }
 
 func (s *Site) pointBoth(ctx context.Context, live, stage builds.Name) error {

@@ -41,6 +41,9 @@ const ConfigFile = "hadjango.yml"
 type Options struct {
 	// Reporter is told what a verb does; nobody is when it is nil.
 	Reporter Reporter
+	// Person is asked before something is done that they may not want; nobody
+	// is there to be asked when it is nil.
+	Person Person
 }
 
 // Site is one site. Its methods may be called by many at once; of those that
@@ -51,6 +54,7 @@ type Site struct {
 	store    builds.Store
 	user     account.User
 	reporter Reporter
+	person   Person
 	vassals  uwsgi.Emperor
 	zergs    uwsgi.Emperor
 	// warning is said once by the first verb that changes something.
@@ -87,9 +91,9 @@ func newSite(root string, c config.Config, options Options) (*Site, error) {
 	s := &Site{
 		foreign: layout.foreign(user),
 		layout:  layout, config: c, store: builds.OpenStore(layout.builds()), user: user, warning: warning,
-		reporter: options.Reporter,
-		vassals:  uwsgi.Emperor{Stats: layout.runFile("vassals.stats")},
-		zergs:    uwsgi.Emperor{Stats: layout.runFile("zergs.stats")},
+		reporter: options.Reporter, person: options.Person,
+		vassals: uwsgi.Emperor{Stats: layout.runFile("vassals.stats")},
+		zergs:   uwsgi.Emperor{Stats: layout.runFile("zergs.stats")},
 	}
 	if s.reporter == nil {
 		s.reporter = silent{}

@@ -200,6 +200,7 @@ func TestAll_AsOrdinaryUser(t *testing.T) {
 	for _, beside := range []string{"addons-server", "src"} {
 		require.NoError(t, copy.Copy(filepath.Join("..", beside), filepath.Join(dir, beside)))
 	}
+	require.NoError(t, copy.Copy("testdata", filepath.Join(home, "testdata")))
 
 	again := exec.CommandContext(t.Context(), binary, "-test.v", "-test.timeout=20m")
 	again.Dir = home

@@ -25,7 +25,9 @@ func TestFiles(t *testing.T) {
 	require.Equal(t, []string{
 		"hadjango/__init__.py",
 		"hadjango/build.py",
+		"hadjango/database.py",
 		"hadjango/settings.py",
+		"hadjango/testrun.py",
 		"hadjango/uwsgi/__init__.py",
 		"hadjango/uwsgi/process.py",
 		"hadjango/uwsgi/wsgi.py",

@@ -32,15 +32,74 @@ import (
 	"github.com/hadjango/hadjango/site"
 )
 
-// Init brings everything up: packages, servers, two builds, live and stage. Safe to run again.
-func Init(ctx context.Context) error {
+// Init brings everything up: packages, servers, two builds, live and stage, the database. Safe to run again.
+func Init(
+	ctx context.Context,
+	// let the database lose all it holds and make it anew; asks for its name first
+	reset *bool,
+	// take questions for answered
+	yes *bool,
+) error {
 	return with(ctx, func(ctx context.Context, s *site.Site) error {
 		if err := s.Init(ctx); err != nil {
 			return err
 		}
+		if isSet(reset) {
+			if err := anew(ctx, s, isSet(yes)); err != nil {
+				return err
+			}
+		}
 		return printStatus(ctx, s)
 	})
 }
+
+// anew empties the database of live and fills it.
+func anew(ctx context.Context, s *site.Site, yes bool) error {
+	live, err := s.Pointed(builds.Live)
+	if err != nil {
+		return err
+	}
+	if err := s.InitializeDB(ctx, live, site.DatabaseOptions{Reset: true, Yes: yes}); err != nil {
+		return err
+	}
+	return s.PopulateData(ctx, live)
+}
+
+// InitializeDB makes the database: tables, initial data, a superuser. One that is there is left alone.
+func InitializeDB(
+	ctx context.Context,
+	// the build whose code does it (default: live)
+	build *string,
+	// let the database lose all it holds first; asks for its name
+	reset *bool,
+	// take questions for answered
+	yes *bool,
+) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error {
+		name, err := buildOr(s, build, builds.Live)
+		if err != nil {
+			return err
+		}
+		return s.InitializeDB(ctx, name, site.DatabaseOptions{Reset: isSet(reset), Yes: isSet(yes)})
+	})
+}
+
+// PopulateData fills the site with something to look at: the commands of populate in hadjango.yml.
+func PopulateData(
+	ctx context.Context,
+	// the build whose code does it (default: live)
+	build *string,
+) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error {
+		name, err := buildOr(s, build, builds.Live)
+		if err != nil {
+			return err
+		}
+		return s.PopulateData(ctx, name)
+	})
+}
+
+func isSet(flag *bool) bool { return flag != nil && *flag }
 
 // FindFreeBuild prints the first name that no build has.
 func FindFreeBuild(ctx context.Context) error {
@@ -81,7 +140,7 @@ func Warmup(
 	concurrency *int,
 ) error {
 	return with(ctx, func(ctx context.Context, s *site.Site) error {
-		name, err := buildOrStage(s, build)
+		name, err := buildOr(s, build, builds.Stage)
 		if err != nil {
 			return err
 		}
@@ -190,7 +249,7 @@ func Status(
 	json *bool,
 ) error {
 	return with(ctx, func(ctx context.Context, s *site.Site) error {
-		if json != nil && *json {
+		if isSet(json) {
 			return printStatusJSON(ctx, s)
 		}
 		return printStatus(ctx, s)
@@ -210,7 +269,7 @@ func with(ctx context.Context, verb func(context.Context, *site.Site) error) err
 	}
 	console := newConsole(os.Stderr)
 	defer console.close()
-	s, err := site.Open(dir, site.Options{Reporter: console})
+	s, err := site.Open(dir, site.Options{Reporter: console, Person: whoAsks()})
 	if err != nil {
 		return err
 	}
@@ -227,11 +286,16 @@ func withBuild(ctx context.Context, text string, verb func(context.Context, *sit
 	})
 }
 
-func buildOrStage(s *site.Site, build *string) (builds.Name, error) {
-	if build != nil {
-		return s.ParseName(*build)
+func buildOr(s *site.Site, build *string, otherwise builds.Pointer) (builds.Name, error) {
+	if build == nil {
+		return s.Pointed(otherwise)
 	}
-	return s.Pointed(builds.Stage)
+	for _, p := range []builds.Pointer{builds.Live, builds.Stage} {
+		if *build == p.String() {
+			return s.Pointed(p)
+		}
+	}
+	return s.ParseName(*build)
 }
 
 // siteDir is where hadjango.yml is.
