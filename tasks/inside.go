@@ -107,6 +107,8 @@ func (Test) Failed(
 }
 
 // ForceDb runs all tests on a test database that is made anew.
+//
+//lint:ignore ST1003 the task is called test:forceDb
 func (Test) ForceDb(
 	ctx context.Context,
 	// the build (default: live)
