@@ -23,6 +23,7 @@ func newLayout(root, run string) layout {
 }
 
 func (l layout) deployFile(name string) string { return filepath.Join(l.deploy, name) }
+func (l layout) lockFile() string              { return l.deployFile("lock") }
 func (l layout) builds() string                { return l.deployFile("builds") }
 func (l layout) assets() string                { return l.deployFile("assets") }
 func (l layout) media() string                 { return filepath.Join(l.assets(), "media") }

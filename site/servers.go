@@ -43,7 +43,7 @@ func (s *Site) up(ctx context.Context, programs stack.Programs) error {
 	} else if servers.Health().Nginx {
 		trouble = errors.Join(trouble, s.noteLoaded())
 	}
-	if err := errors.Join(trouble, s.waitActive(ctx)); err != nil {
+	if err := errors.Join(trouble, s.waitActive(ctx), s.goUp(ctx)); err != nil {
 		return fmt.Errorf("up: %w", err)
 	}
 	return nil
@@ -158,6 +158,9 @@ const vassalLimit = 10 * time.Second
 // brings back what ran.
 func (s *Site) Down(ctx context.Context) error {
 	return s.changing(ctx, "down", func(ctx context.Context) error {
+		if err := s.goDown(ctx); err != nil {
+			return fmt.Errorf("down: %w", err)
+		}
 		if err := s.stack(stack.Programs{}).Down(ctx, s.config.Timeouts.Drain, s.noteServer); err != nil {
 			return fmt.Errorf("down: %w", err)
 		}

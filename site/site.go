@@ -44,6 +44,10 @@ type Options struct {
 	// Person is asked before something is done that they may not want; nobody
 	// is there to be asked when it is nil.
 	Person Person
+	// Keeper is a program with its arguments that calls [Site.Keep] for the site
+	// that HADJANGO_SITE names. Up starts it in the background; when it is empty
+	// nobody brings back a server that dies.
+	Keeper []string
 }
 
 // Site is one site. Its methods may be called by many at once; of those that
@@ -55,6 +59,7 @@ type Site struct {
 	user     account.User
 	reporter Reporter
 	person   Person
+	keep     []string
 	vassals  uwsgi.Emperor
 	zergs    uwsgi.Emperor
 	// warning is said once by the first verb that changes something.
@@ -91,7 +96,7 @@ func newSite(root string, c config.Config, options Options) (*Site, error) {
 	s := &Site{
 		foreign: layout.foreign(user),
 		layout:  layout, config: c, store: builds.OpenStore(layout.builds()), user: user, warning: warning,
-		reporter: options.Reporter, person: options.Person,
+		reporter: options.Reporter, person: options.Person, keep: options.Keeper,
 		vassals: uwsgi.Emperor{Stats: layout.runFile("vassals.stats")},
 		zergs:   uwsgi.Emperor{Stats: layout.runFile("zergs.stats")},
 	}
@@ -215,7 +220,7 @@ func (s *Site) changing(ctx context.Context, task string, verb func(context.Cont
 	if err := s.ours(s.deploy, 0o755); err != nil {
 		return fmt.Errorf("%s: %w", task, err)
 	}
-	unlock, err := builds.Lock(ended(ctx), s.deployFile("lock"), s.holder(task))
+	unlock, err := builds.Lock(ended(ctx), s.lockFile(), s.holder(task))
 	if err != nil {
 		return fmt.Errorf("%s: %w", task, err)
 	}

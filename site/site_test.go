@@ -7,9 +7,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,7 +20,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/builds"
-	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/internal/servertest"
 	"github.com/hadjango/hadjango/site"
 )
@@ -75,11 +77,41 @@ workers: {min: 2, max: 2}
 	return s
 }
 
+// TestMain lets the binary of the tests be what the tool is for a site: the
+// program that keeps its servers.
+func TestMain(m *testing.M) {
+	if slices.Equal(os.Args[1:], []string{"keep"}) {
+		if err := keep(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func keep() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	s, err := site.Open(os.Getenv("HADJANGO_SITE"), site.Options{})
+	if err != nil {
+		return err
+	}
+	return s.Keep(ctx)
+}
+
+// kept opens the site so that up starts its keeper.
+func (s *testSite) kept() {
+	s.t.Helper()
+	self, err := os.Executable()
+	require.NoError(s.t, err)
+	s.Site, err = site.Open(s.dir, site.Options{Reporter: s.notes, Keeper: []string{self, "keep"}})
+	require.NoError(s.t, err)
+}
+
 func (s testSite) end() {
 	require.NoError(s.t, s.Down(context.Background()))
-	left, err := proc.Under(s.dir, "nginx", "uwsgi", "uwsgi-core")
-	require.NoError(s.t, err)
-	require.Empty(s.t, left, "down leaves no process")
+	require.Empty(s.t, s.allProcesses(), "down leaves no process")
 	if s.t.Failed() {
 		s.printLogs()
 	}

@@ -38,8 +38,10 @@ const (
 
 // Status is a site as it is at one moment.
 type Status struct {
-	Servers stack.Health  `json:"servers"`
-	Builds  []BuildStatus `json:"builds"`
+	Servers stack.Health `json:"servers"`
+	// Kept says that a server which dies is brought back at once.
+	Kept   bool          `json:"kept"`
+	Builds []BuildStatus `json:"builds"`
 	// Live and Stage are the addresses to open.
 	LiveURL  string `json:"live_url"`
 	StageURL string `json:"stage_url"`
@@ -76,7 +78,7 @@ func (s *Site) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	status := Status{
-		Servers: s.health(), Builds: make([]BuildStatus, len(names)),
+		Servers: s.health(), Kept: s.isKept(), Builds: make([]BuildStatus, len(names)),
 		LiveURL: s.url(builds.Live), StageURL: s.url(builds.Stage),
 	}
 	var group sync.WaitGroup

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -21,30 +22,47 @@ func (s Stack) upNginx(ctx context.Context, report Report) error {
 		return nil
 	}
 	start := time.Now()
-	if err := s.retireOrphans(ctx, report); err != nil {
-		return err
-	}
-	if err := s.startNginx(ctx); err != nil {
+	if err := s.takeOver(ctx, report); err != nil {
 		return fmt.Errorf("start nginx: %w", err)
 	}
 	report("nginx", fmt.Sprintf("started in %.1f s", time.Since(start).Seconds()))
 	return nil
 }
 
-// retireOrphans asks workers whose master was killed to finish and go: they
-// still serve, but they hold the port.
-func (s Stack) retireOrphans(ctx context.Context, report Report) error {
+// takeOver starts nginx in the place of workers whose master was killed, if
+// there are such: they still serve, but they hold the port. Where their sockets
+// cannot be had the port is closed until they are gone.
+func (s Stack) takeOver(ctx context.Context, report Report) error {
 	orphans, err := proc.Under(s.Dir, "nginx")
-	if err != nil || len(orphans) == 0 {
+	if err != nil {
 		return err
 	}
+	if len(orphans) == 0 {
+		return s.startNginx(ctx)
+	}
+	sockets, err := listening(orphans[0], s.Nginx.Listen)
+	if err != nil {
+		if err := errors.Join(retire(orphans, report), s.waitListenable(ctx)); err != nil {
+			return err
+		}
+		return s.startNginx(ctx)
+	}
+	defer closeAll(sockets)
+	if err := s.succeed(ctx, sockets); err != nil {
+		return err
+	}
+	return retire(orphans, report)
+}
+
+// retire asks workers to finish what they have and go.
+func retire(orphans []proc.Process, report Report) error {
 	for _, p := range orphans {
 		report("nginx", fmt.Sprintf("orphaned worker %d is told to finish", p.PID))
 		if err := p.Signal(syscall.SIGQUIT); err != nil {
 			return fmt.Errorf("end orphaned nginx worker %d: %w", p.PID, err)
 		}
 	}
-	return s.waitListenable(ctx)
+	return nil
 }
 
 func (s Stack) startNginx(ctx context.Context) error {
@@ -139,8 +157,12 @@ func reloaded(master proc.Process, before []proc.Process) error {
 var errReloading = errors.New("nginx has not finished reloading")
 
 func (s Stack) nginx(ctx context.Context, args ...string) error {
-	args = append([]string{s.Programs.Nginx, "-p", s.Dir, "-c", s.Nginx.Config, "-e", s.Nginx.ErrorLog}, args...)
+	args = slices.Concat([]string{s.Programs.Nginx}, s.nginxArgs(), args)
 	return command.Command{Args: args, Dir: s.Dir}.Run(ctx)
+}
+
+func (s Stack) nginxArgs() []string {
+	return []string{"-p", s.Dir, "-c", s.Nginx.Config, "-e", s.Nginx.ErrorLog}
 }
 
 // waitListenable returns when every address is free.

@@ -26,8 +26,11 @@ func writeStatus(w io.Writer, status site.Status) error {
 }
 
 func servers(status site.Status) string {
-	if status.Servers.Up() {
+	if status.Servers.Up() && status.Kept {
 		return "servers run"
+	}
+	if status.Servers.Up() {
+		return "servers run, but one that dies is not brought back: mage up"
 	}
 	state := func(up bool) string {
 		if up {

@@ -14,7 +14,7 @@ import (
 
 func TestWriteStatus_IsWhatWeRead(t *testing.T) {
 	status := site.Status{
-		Servers: stack.Health{Vassals: true, Zergs: true, Nginx: true},
+		Servers: stack.Health{Vassals: true, Zergs: true, Nginx: true}, Kept: true,
 		Builds: []site.BuildStatus{
 			{Name: "a", Pointer: "live", State: site.Active, Port: 2000, Tag: "v1", WorkersReady: 2, WorkersBusy: 1, WorkersMax: 4, MemoryBytes: 70 << 20, SizeBytes: 55 << 20},
 			{Name: "b", State: site.Stopped, Port: 2010, Tag: "v1-dirty", SizeBytes: 3 << 29},

@@ -242,6 +242,11 @@ func Down(ctx context.Context) error {
 	return with(ctx, func(ctx context.Context, s *site.Site) error { return s.Down(ctx) })
 }
 
+// Keep brings back a server that dies, at once and for as long as the servers are up. Up starts it in the background.
+func Keep(ctx context.Context) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error { return s.Keep(ctx) })
+}
+
 // Status shows the builds: pointer, state, port, tag, age, workers, memory, size.
 func Status(
 	ctx context.Context,
@@ -269,7 +274,11 @@ func with(ctx context.Context, verb func(context.Context, *site.Site) error) err
 	}
 	console := newConsole(os.Stderr)
 	defer console.close()
-	s, err := site.Open(dir, site.Options{Reporter: console, Person: whoAsks()})
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	s, err := site.Open(dir, site.Options{Reporter: console, Person: whoAsks(), Keeper: []string{self, "keep"}})
 	if err != nil {
 		return err
 	}

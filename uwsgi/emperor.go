@@ -148,11 +148,15 @@ var listening = regexp.MustCompile(`\*\*\* Stats server enabled on `)
 // reloadStep sets a link's time to a second it cannot have had.
 const reloadStep = time.Second
 
-// Reattach lets a zerg end gracefully, and the emperor start it anew on the
-// sockets of the vassal that runs now. It returns when the new one is ready.
+// Reattach lets a zerg answer all that waits in the sockets of the vassal that
+// has died, where nothing new arrives, and end; the emperor starts it anew on
+// those of the vassal that runs now. It returns when the new one is ready.
 func (e Emperor) Reattach(ctx context.Context, u Unit) error {
 	old, err := process(ctx, u)
 	if err != nil {
+		return fmt.Errorf("reattach %s: %w", u.Link, err)
+	}
+	if err := waitQuiet(ctx, u, func() (Queue, error) { return queueHeld(old.PID) }); err != nil {
 		return fmt.Errorf("reattach %s: %w", u.Link, err)
 	}
 	if err := command(u.FIFO, "q"); err != nil {

@@ -162,7 +162,7 @@ const (
 // nginx; a request that comes all the same while it drains is answered too.
 func Drain(ctx context.Context, u Unit, socket string) (resume func() error, err error) {
 	for {
-		if err := waitQuiet(ctx, u, socket); err != nil {
+		if err := waitQuiet(ctx, u, func() (Queue, error) { return ReadQueue(socket) }); err != nil {
 			return nil, fmt.Errorf("drain %s: %w", u.Link, err)
 		}
 		resume, err := Pause(ctx, u)
@@ -179,14 +179,14 @@ func Drain(ctx context.Context, u Unit, socket string) (resume func() error, err
 	}
 }
 
-func waitQuiet(ctx context.Context, u Unit, socket string) error {
+func waitQuiet(ctx context.Context, u Unit, read func() (Queue, error)) error {
 	quiet, busy, queued := 0, 0, 0
 	err := watch.Until(ctx, quietEvery, func() (bool, error) {
 		instance, err := ReadInstance(ctx, u.Stats)
 		if err != nil {
 			return false, err
 		}
-		queue, err := ReadQueue(socket)
+		queue, err := read()
 		if err != nil {
 			return false, err
 		}

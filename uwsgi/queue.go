@@ -3,10 +3,14 @@ package uwsgi
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/hadjango/hadjango/internal/proc"
 )
 
 // Queue is the listen queue of a unix socket: how many connections wait to be
@@ -27,24 +31,50 @@ const (
 // ReadQueue asks the kernel for the listen queue of the unix socket at path.
 // uWSGI's own stats always say 0 for unix sockets.
 func ReadQueue(path string) (Queue, error) {
-	messages, err := dumpListening()
+	// the kernel goes on calling a socket what it was bound as; and two listen at
+	// one path while zergs hold the socket of a dead vassal
+	queue, err := sumQueues(func(l listener) bool { return l.name == path || l.name == path+".new" })
+	if err == nil && queue.Limit == 0 {
+		err = errors.New("nothing listens there")
+	}
 	if err != nil {
 		return Queue{}, fmt.Errorf("read listen queue of %s: %w", path, err)
 	}
-	found, sum := false, Queue{}
-	for _, message := range messages {
-		name, queue, err := decodeListening(message.Data)
-		if err != nil {
-			return Queue{}, fmt.Errorf("read listen queue of %s: %w", path, err)
-		}
-		if name == path {
-			// two listen at one path while zergs hold the socket of a dead vassal
-			found, sum.Limit = true, queue.Limit
-			sum.Length += queue.Length
-		}
+	return queue, nil
+}
+
+// queueHeld is the listen queue of the sockets that a process has open,
+// whatever listens at their path by now.
+func queueHeld(pid int) (Queue, error) {
+	held, err := proc.Sockets(pid)
+	if err != nil {
+		return Queue{}, fmt.Errorf("read listen queue of process %d: %w", pid, err)
 	}
-	if !found {
-		return Queue{}, fmt.Errorf("read listen queue of %s: nothing listens there", path)
+	return sumQueues(func(l listener) bool { return slices.Contains(held, l.inode) })
+}
+
+// listener is a unix socket that listens.
+type listener struct {
+	name  string
+	inode uint64
+	queue Queue
+}
+
+// sumQueues adds up the lengths of those that are meant.
+func sumQueues(meant func(listener) bool) (sum Queue, err error) {
+	messages, err := dumpListening()
+	if err != nil {
+		return Queue{}, err
+	}
+	for _, message := range messages {
+		l, err := decodeListening(message.Data)
+		if err != nil {
+			return Queue{}, err
+		}
+		if meant(l) {
+			sum.Length += l.queue.Length
+			sum.Limit = max(sum.Limit, l.queue.Limit)
+		}
 	}
 	return sum, nil
 }
@@ -71,23 +101,26 @@ func listeningRequest() []byte {
 	return request
 }
 
-func decodeListening(data []byte) (name string, queue Queue, err error) {
+// decodeListening reads a struct unix_diag_msg: family, type, state, padding,
+// inode, cookie; and its attributes.
+func decodeListening(data []byte) (l listener, err error) {
 	if len(data) < unixDiagMsgLength {
-		return "", Queue{}, fmt.Errorf("the kernel's answer has %d bytes, want %d", len(data), unixDiagMsgLength)
+		return l, fmt.Errorf("the kernel's answer has %d bytes, want %d", len(data), unixDiagMsgLength)
 	}
+	l.inode = uint64(binary.NativeEndian.Uint32(data[4:]))
 	attributes, err := netlink.NewAttributeDecoder(data[unixDiagMsgLength:])
 	if err != nil {
-		return "", Queue{}, err
+		return l, err
 	}
 	for attributes.Next() {
 		switch value := attributes.Bytes(); {
 		case attributes.Type() == unixDiagName:
 			// the address of a path ends with a NUL
-			name = string(bytes.TrimRight(value, "\x00"))
+			l.name = string(bytes.TrimRight(value, "\x00"))
 		case attributes.Type() == unixDiagRQLen && len(value) == 8:
-			queue.Length = int(binary.NativeEndian.Uint32(value))
-			queue.Limit = int(binary.NativeEndian.Uint32(value[4:]))
+			l.queue.Length = int(binary.NativeEndian.Uint32(value))
+			l.queue.Limit = int(binary.NativeEndian.Uint32(value[4:]))
 		}
 	}
-	return name, queue, attributes.Err()
+	return l, attributes.Err()
 }

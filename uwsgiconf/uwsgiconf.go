@@ -97,12 +97,17 @@ func RenderEmperor(w io.Writer, e Emperor, own fs.FS) error {
 	}{e, seconds(e.Grace)})
 }
 
+// Bound is where the vassal binds its socket, before it is moved to Socket: a
+// socket that does not listen yet would refuse whoever comes.
+func (v Vassal) Bound() string { return v.Socket + ".new" }
+
 // RenderVassal writes the configuration of a build's vassal.
 func RenderVassal(w io.Writer, v Vassal, own fs.FS) error {
 	c := checker{}
 	c.values(v.Build, v.HTTP, v.TCP)
 	c.paths(v.Log)
-	c.sockets(v.Socket, v.ZergServer, v.Stats)
+	c.paths(v.Socket)
+	c.sockets(v.Bound(), v.ZergServer, v.Stats)
 	if c.err != nil {
 		return fmt.Errorf("render vassal of %s: %w", v.Build, c.err)
 	}

@@ -129,6 +129,14 @@ func TestRender_RefusesASocketPathTooLongForUWSGI(t *testing.T) {
 	}
 }
 
+func TestRender_LeavesRoomForTheNameAVassalBindsFirst(t *testing.T) {
+	v := vassal()
+	v.Socket = "/" + strings.Repeat("x", uwsgiconf.MaxSocketPath-len("/.new"))
+	require.NoError(t, uwsgiconf.RenderVassal(io.Discard, v, nil))
+	v.Socket += "x"
+	require.ErrorContains(t, uwsgiconf.RenderVassal(io.Discard, v, nil), "x.new is 103 bytes long, uWSGI takes 102")
+}
+
 // A path with a colon is an address for uWSGI, or names a command.
 func TestRender_RefusesAColonInAPath(t *testing.T) {
 	for name, field := range paths() {
@@ -217,7 +225,6 @@ func ofZerg(set func(*uwsgiconf.Zerg, string)) field {
 func sockets() map[string]field {
 	return map[string]field{
 		"emperor stats":      ofEmperor(func(e *uwsgiconf.Emperor, v string) { e.Stats = v }),
-		"vassal socket":      ofVassal(func(u *uwsgiconf.Vassal, v string) { u.Socket = v }),
 		"vassal zerg server": ofVassal(func(u *uwsgiconf.Vassal, v string) { u.ZergServer = v }),
 		"vassal stats":       ofVassal(func(u *uwsgiconf.Vassal, v string) { u.Stats = v }),
 		"zerg zerg server":   ofZerg(func(z *uwsgiconf.Zerg, v string) { z.ZergServer = v }),
@@ -228,6 +235,7 @@ func sockets() map[string]field {
 
 func paths() map[string]field {
 	paths := sockets()
+	paths["vassal socket"] = ofVassal(func(u *uwsgiconf.Vassal, v string) { u.Socket = v })
 	paths["emperor pattern"] = ofEmperor(func(e *uwsgiconf.Emperor, v string) { e.Patterns[1] = v })
 	paths["emperor pid file"] = ofEmperor(func(e *uwsgiconf.Emperor, v string) { e.PIDFile = v })
 	paths["vassal log"] = ofVassal(func(u *uwsgiconf.Vassal, v string) { u.Log = v })

@@ -5,6 +5,7 @@ package proc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -142,6 +143,26 @@ const poll = 5 * time.Millisecond
 // Wait returns nil when all have ended, or an error of ctx when it ends first.
 func Wait(ctx context.Context, processes []Process) error {
 	return watch.Until(ctx, poll, func() (bool, error) { return len(Living(processes)) == 0, nil })
+}
+
+// Sockets are the inodes of the sockets that a process has open.
+func Sockets(pid int) ([]uint64, error) {
+	p, err := procfs.NewProc(pid)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := p.FileDescriptorTargets()
+	if err != nil {
+		return nil, err
+	}
+	var inodes []uint64
+	for _, target := range targets {
+		var inode uint64
+		if _, err := fmt.Sscanf(target, "socket:[%d]", &inode); err == nil {
+			inodes = append(inodes, inode)
+		}
+	}
+	return inodes, nil
 }
 
 // Memory is the process's proportional share of the memory it uses (Pss), in

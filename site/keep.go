@@ -1,0 +1,263 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/files"
+	"github.com/hadjango/hadjango/internal/proc"
+	"github.com/hadjango/hadjango/internal/watch"
+	"github.com/hadjango/hadjango/stack"
+	"github.com/hadjango/hadjango/uwsgi"
+)
+
+// Keep keeps the servers as [Site.Up] leaves them: when one of them dies, or a
+// vassal under workers that are attached to it, it is brought back at once. It
+// returns when ctx ends or when Down has ended the servers.
+//
+// The kernel wakes it: it sleeps until a process ends or a task has changed the
+// site. Nothing depends on it but the time until what has died is back.
+func (s *Site) Keep(ctx context.Context) error {
+	release, err := builds.Lock(ended(ctx), s.keeperLock(), s.holder("keep"))
+	if err != nil {
+		return fmt.Errorf("keep: %w", err)
+	}
+	defer release()
+	for pause := keepPause; ctx.Err() == nil && !s.isDown(); {
+		if err := s.keepOnce(ctx); err == nil {
+			pause = keepPause
+			continue
+		} else if ctx.Err() == nil {
+			s.reporter.Note(fmt.Sprintf("keep: %v · again in %s", err, pause))
+		}
+		wait(ctx, pause)
+		pause = min(2*pause, keepPauseMost)
+	}
+	return nil
+}
+
+// What cannot be mended is tried again after a while, which grows: the reason
+// may be one that takes a person.
+const (
+	keepPause     = time.Second
+	keepPauseMost = time.Minute
+)
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// keepOnce mends what is broken, or waits until something may be.
+func (s *Site) keepOnce(ctx context.Context) error {
+	changed, err := fsnotify.NewWatcher()
+	if err != nil {
+		return err
+	}
+	defer changed.Close()
+	// each task writes its name here, and takes it out again
+	if err := changed.Add(s.lockFile()); err != nil {
+		return err
+	}
+	if !s.isWhole(ctx) {
+		return s.mend(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		<-changed.Events
+		cancel(errChanged)
+	}()
+	if err := proc.AwaitEnd(ctx, s.kept(ctx)); !errors.Is(err, errChanged) {
+		return err
+	}
+	return nil
+}
+
+var errChanged = errors.New("a task has changed the site")
+
+// kept are the processes that nobody else brings back, or brings back without
+// what hangs on them.
+func (s *Site) kept(ctx context.Context) []proc.Process {
+	processes := s.stack(stack.Programs{}).Masters()
+	names, _ := s.store.List()
+	for _, name := range names {
+		if vassal, err := uwsgi.ReadInstance(ctx, s.vassal(name).Stats); err == nil {
+			if p, err := proc.Open(vassal.PID); err == nil {
+				processes = append(processes, p)
+			}
+		}
+	}
+	return processes
+}
+
+// isWhole tells whether all servers run and every zerg that answers is attached
+// to the vassal that runs now. That zergs come back is their emperor's business.
+func (s *Site) isWhole(ctx context.Context) bool {
+	orphaned := func(ctx context.Context, name builds.Name) error {
+		if _, err := os.Lstat(s.vassal(name).Link); err != nil {
+			return nil
+		}
+		if _, err := uwsgi.ReadInstance(ctx, s.vassal(name).Stats); err != nil {
+			return err
+		}
+		return s.eachOrphan(ctx, name, func(uwsgi.Unit) error { return errOrphaned })
+	}
+	return s.health().Up() && s.eachBuild(ctx, orphaned) == nil
+}
+
+var errOrphaned = errors.New("its workers hold the sockets of a vassal that has died")
+
+// eachOrphan does something with the zergs of a build that are attached to a
+// vassal that has died.
+func (s *Site) eachOrphan(ctx context.Context, name builds.Name, do func(uwsgi.Unit) error) error {
+	var errs []error
+	for _, slot := range s.linked(name) {
+		unit := s.zerg(name, slot)
+		if attached, err := uwsgi.Attached(ctx, s.vassal(name), unit); err == nil && !attached {
+			errs = append(errs, do(unit))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// mend starts the servers that do not run, with the configuration they had, and
+// moves workers to the vassal that runs now.
+func (s *Site) mend(ctx context.Context) error {
+	return s.changing(ctx, "keep", func(ctx context.Context) error {
+		if s.isDown() {
+			return nil
+		}
+		programs, err := stack.FindPrograms(ctx, s.config.Python)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := within(ctx, s.config.Timeouts.Start, "start")
+		defer cancel()
+		trouble := s.stack(programs).Up(ctx, s.waitVassals, s.noteServer)
+		return errors.Join(trouble, s.eachBuild(ctx, func(ctx context.Context, name builds.Name) error {
+			return s.eachOrphan(ctx, name, func(unit uwsgi.Unit) error {
+				s.reporter.Note(fmt.Sprintf("build %s: %v: they are moved", name, errOrphaned))
+				return s.zergs.Reattach(ctx, unit)
+			})
+		}))
+	})
+}
+
+// downMark says that the servers were ended on purpose.
+func (s *Site) downMark() string { return s.deployFile("down") }
+
+func (s *Site) isDown() bool {
+	_, err := os.Stat(s.downMark())
+	return err == nil
+}
+
+func (s *Site) keeperLock() string { return s.deployFile("keeper.lock") }
+
+// keeper is the process that keeps the servers, if there is one.
+func (s *Site) keeper() (proc.Process, bool) {
+	unlock, err := builds.Lock(ended(context.Background()), s.keeperLock(), builds.Holder{})
+	if err == nil {
+		unlock()
+		return proc.Process{}, false
+	}
+	var locked *builds.LockedError
+	if !errors.As(err, &locked) {
+		return proc.Process{}, false
+	}
+	p, err := proc.Open(locked.Holder.PID)
+	return p, err == nil
+}
+
+func (s *Site) isKept() bool {
+	_, ok := s.keeper()
+	return ok
+}
+
+// startKeeper starts the keeper where there is none, and anew where it is of
+// another version than the program that is to keep.
+func (s *Site) startKeeper(ctx context.Context) error {
+	if len(s.keep) == 0 {
+		return nil
+	}
+	if running, ok := s.keeper(); ok {
+		if sameFile(fmt.Sprintf("/proc/%d/exe", running.PID), s.keep[0]) {
+			return nil
+		}
+		if err := s.endKeeper(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.spawnKeeper(); err != nil {
+		return fmt.Errorf("start the keeper: %w", err)
+	}
+	return watch.Until(ctx, keeperPoll, func() (bool, error) {
+		_, ok := s.keeper()
+		return ok, nil
+	})
+}
+
+const keeperPoll = 5 * time.Millisecond
+
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
+// spawnKeeper gives it a session of its own, so that no terminal's end and no
+// Ctrl-C reaches it, and an environment that does not depend on whose shell
+// this is.
+func (s *Site) spawnKeeper() error {
+	log, err := os.OpenFile(s.log("keeper.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(s.keep[0], s.keep[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "HOME=" + os.Getenv("HOME"), "HADJANGO_SITE=" + s.root}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() { _ = cmd.Wait() }()
+	return nil
+}
+
+func (s *Site) endKeeper(ctx context.Context) error {
+	running, ok := s.keeper()
+	if !ok {
+		return nil
+	}
+	if err := running.Signal(syscall.SIGTERM); err != nil {
+		return fmt.Errorf("end the keeper: %w", err)
+	}
+	return proc.AwaitEnd(ctx, []proc.Process{running})
+}
+
+// goDown notes that the servers are ended on purpose, and ends who would start
+// them again.
+func (s *Site) goDown(ctx context.Context) error {
+	if err := s.write(s.downMark(), nil, 0o644); err != nil {
+		return err
+	}
+	return s.endKeeper(ctx)
+}
+
+func (s *Site) goUp(ctx context.Context) error {
+	return errors.Join(files.Remove(s.downMark()), s.startKeeper(ctx))
+}
