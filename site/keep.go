@@ -26,7 +26,7 @@ import (
 // The kernel wakes it: it sleeps until a process ends or a task has changed the
 // site. Nothing depends on it but the time until what has died is back.
 func (s *Site) Keep(ctx context.Context) error {
-	release, err := builds.Lock(ended(ctx), s.keeperLock(), s.holder("keep"))
+	release, err := s.becomeKeeper(ctx)
 	if err != nil {
 		return fmt.Errorf("keep: %w", err)
 	}
@@ -42,6 +42,14 @@ func (s *Site) Keep(ctx context.Context) error {
 		pause = min(2*pause, keepPauseMost)
 	}
 	return nil
+}
+
+// becomeKeeper waits a little: who looks for a keeper has the lock for a moment.
+func (s *Site) becomeKeeper(ctx context.Context) (release func(), err error) {
+	const moment = 5 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, moment)
+	defer cancel()
+	return builds.Lock(ctx, s.keeperLock(), s.holder("keep"))
 }
 
 // What cannot be mended is tried again after a while, which grows: the reason
