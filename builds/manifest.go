@@ -40,6 +40,8 @@ type Step struct {
 	Name string `json:"name"`
 	// Millis is how long the step took, in milliseconds.
 	Millis int64 `json:"ms"`
+	// Detail is what there is to say of its result; for people.
+	Detail string `json:"detail,omitempty"`
 	// Reused says that the step found its result made already.
 	Reused bool `json:"reused,omitempty"`
 }

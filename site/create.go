@@ -14,6 +14,7 @@ import (
 	"github.com/hadjango/hadjango/config"
 	"github.com/hadjango/hadjango/internal/command"
 	"github.com/hadjango/hadjango/internal/files"
+	"github.com/hadjango/hadjango/internal/precompress"
 	"github.com/hadjango/hadjango/python"
 	"github.com/hadjango/hadjango/src"
 	"github.com/hadjango/hadjango/stack"
@@ -98,6 +99,9 @@ func (m *making) run(ctx context.Context) error {
 	if err := m.foreignCode(ctx); err != nil {
 		return err
 	}
+	if err := m.step(ctx, "precompress", m.precompress); err != nil {
+		return err
+	}
 	if err := m.step(ctx, "configuration", m.configure); err != nil {
 		return err
 	}
@@ -143,7 +147,7 @@ func (m *making) step(ctx context.Context, name string, do func(context.Context,
 	start := time.Now()
 	return m.Site.step(ctx, fmt.Sprintf("%s: %s", m.name, name), func(ctx context.Context, step Step) (string, error) {
 		detail, reused, err := do(ctx, step)
-		m.diary.note(name, start, reused)
+		m.diary.note(name, start, detail, reused)
 		return detail, err
 	})
 }
@@ -230,6 +234,13 @@ func (m *making) compile(ctx context.Context, _ Step) (string, bool, error) {
 		return "not all", false, nil
 	}
 	return "", false, err
+}
+
+// precompress works on what the user can no longer change, so that nobody puts
+// a link in its way.
+func (m *making) precompress(ctx context.Context, _ Step) (string, bool, error) {
+	report, err := precompress.Dir(ctx, m.static(m.name))
+	return report.String(), false, err
 }
 
 // linkAssets leads the build's assets to where nginx finds them.

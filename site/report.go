@@ -44,14 +44,14 @@ func (s *Site) step(ctx context.Context, name string, do func(context.Context, S
 	return err
 }
 
-// diary notes how long the steps of a build took, for its manifest.
+// diary notes what the steps of a build did and how long they took, for its manifest.
 type diary struct {
 	mu    sync.Mutex
 	steps []builds.Step
 }
 
-func (d *diary) note(name string, start time.Time, reused bool) {
+func (d *diary) note(name string, start time.Time, detail string, reused bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.steps = append(d.steps, builds.Step{Name: name, Millis: time.Since(start).Milliseconds(), Reused: reused})
+	d.steps = append(d.steps, builds.Step{Name: name, Millis: time.Since(start).Milliseconds(), Detail: detail, Reused: reused})
 }

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/hadjango/hadjango/internal/lines"
 	"github.com/hadjango/hadjango/site"
 )
 
@@ -84,13 +85,5 @@ func bytes(n int64) string {
 	if n == 0 {
 		return "–"
 	}
-	const unit = 1024
-	value, units := float64(n)/unit, []string{"kB", "MB", "GB"}
-	for value >= unit && len(units) > 1 {
-		value, units = value/unit, units[1:]
-	}
-	if value < 10 {
-		return fmt.Sprintf("%.1f %s", value, units[0])
-	}
-	return fmt.Sprintf("%.0f %s", value, units[0])
+	return lines.Bytes(n)
 }
