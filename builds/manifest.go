@@ -27,8 +27,10 @@ type Manifest struct {
 	Stamp  string   `json:"stamp"`
 	Source Revision `json:"source"`
 	// Requirements is the hash of what was installed; empty where nothing was.
-	Requirements string    `json:"requirements,omitempty"`
-	Created      time.Time `json:"created"`
+	Requirements string `json:"requirements,omitempty"`
+	// Node is the hash of the node modules; empty where there are none.
+	Node    string    `json:"node,omitempty"`
+	Created time.Time `json:"created"`
 	// Complete is the last thing that becomes true. A build that is not
 	// complete must never be started.
 	Complete bool   `json:"complete"`

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/hadjango/hadjango/internal/account"
 	"github.com/hadjango/hadjango/internal/command"
+	"github.com/hadjango/hadjango/internal/usertest"
 	"github.com/hadjango/hadjango/python"
 )
 
@@ -24,7 +24,7 @@ const plugin = "/usr/lib/uwsgi/plugins/python3_plugin.so"
 func linked(t *testing.T) python.Python {
 	t.Helper()
 	path, err := python.Linked(plugin)
-	p := python.Python{Path: path, User: runner(t)}
+	p := python.Python{Path: path, User: usertest.Runner(t)}
 	if err == nil && !p.CanMakeVenv(t.Context()) {
 		err = fmt.Errorf("%s cannot make a virtualenv: python3-venv is missing", path)
 	}
@@ -33,28 +33,6 @@ func linked(t *testing.T) python.Python {
 	}
 	require.NoError(t, err)
 	return p
-}
-
-// runner is who Python runs as: root runs a project's code as somebody else.
-func runner(t *testing.T) account.User {
-	t.Helper()
-	me, err := account.Current()
-	if os.Geteuid() == 0 {
-		me, err = account.Lookup("nobody")
-	}
-	require.NoError(t, err)
-	return me
-}
-
-// tempDir is a directory of the runner's, which that of t.TempDir is not.
-func tempDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "python")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	require.NoError(t, os.Chmod(dir, 0o755))
-	require.NoError(t, runner(t).Own(dir))
-	return dir
 }
 
 // cache is one for all tests, because making a virtualenv with pip takes
@@ -83,17 +61,17 @@ func newHouse(t *testing.T) python.Wheelhouse {
 		write(t, filepath.Join(cache.dir, "venv/bin/python"), "half a file")
 		require.NoError(t, os.Chmod(cache.dir, 0o755))
 		require.NoError(t, p.User.Own(cache.dir))
-		house := python.Wheelhouse{Python: p, Dir: tempDir(t), Cache: cache.dir}
+		house := python.Wheelhouse{Python: p, Dir: usertest.Dir(t), Cache: cache.dir}
 		_, _, err = house.Fill(t.Context(), requirements(t, "# nothing"))
 		require.NoError(t, err)
 	})
 	p.Log = filepath.Join(t.TempDir(), "log")
-	return python.Wheelhouse{Python: p, Dir: tempDir(t), Cache: cache.dir}
+	return python.Wheelhouse{Python: p, Dir: usertest.Dir(t), Cache: cache.dir}
 }
 
 func requirements(t *testing.T, lines ...string) string {
 	t.Helper()
-	path := filepath.Join(tempDir(t), "requirements.txt")
+	path := filepath.Join(usertest.Dir(t), "requirements.txt")
 	write(t, path, lines...)
 	return path
 }
@@ -108,7 +86,7 @@ func write(t *testing.T, path string, lines ...string) {
 // shop.total() is 42.
 func shopWheels(t *testing.T) string {
 	t.Helper()
-	dir := tempDir(t)
+	dir := usertest.Dir(t)
 	writeWheel(t, dir, "shop_prices", "PRICES = [40, 2]\n", "")
 	writeWheel(t, dir, "shop", "import shop_prices\n\ndef total():\n    return sum(shop_prices.PRICES)\n", "Requires-Dist: shop_prices\n")
 	return dir
@@ -139,7 +117,7 @@ func writeWheel(t *testing.T, dir, name, module, metadata string) {
 // newVenv returns a virtualenv without pip.
 func newVenv(t *testing.T, p python.Python) string {
 	t.Helper()
-	dir := tempDir(t)
+	dir := usertest.Dir(t)
 	require.NoError(t, p.Venv(t.Context(), dir))
 	return dir
 }
@@ -148,7 +126,7 @@ func newVenv(t *testing.T, p python.Python) string {
 func run(t *testing.T, venv, code string) string {
 	t.Helper()
 	out, err := command.Command{
-		Args: []string{filepath.Join(venv, "bin/python"), "-c", code}, Dir: "/", Env: []string{}, User: runner(t),
+		Args: []string{filepath.Join(venv, "bin/python"), "-c", code}, Dir: "/", Env: []string{}, User: usertest.Runner(t),
 	}.Output(t.Context())
 	require.NoError(t, err)
 	return strings.TrimSpace(string(out))

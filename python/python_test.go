@@ -9,6 +9,7 @@ import (
 
 	"github.com/hadjango/hadjango/internal/account"
 	"github.com/hadjango/hadjango/internal/command"
+	"github.com/hadjango/hadjango/internal/usertest"
 	"github.com/hadjango/hadjango/python"
 )
 
@@ -48,7 +49,7 @@ func TestCanMakeVenv_IsNoForWhatIsNoPython(t *testing.T) {
 
 func TestVenv_LeavesWhatIsThere(t *testing.T) {
 	p := linked(t)
-	dir := tempDir(t)
+	dir := usertest.Dir(t)
 	write(t, filepath.Join(dir, "manage.py"), "project")
 	write(t, filepath.Join(dir, "lib/project.py"), "project")
 	require.NoError(t, p.User.Own(dir))

@@ -66,7 +66,7 @@ func (w Wheelhouse) fill(ctx context.Context, requirements, dir string) error {
 		Args: []string{pip, "-m", "pip", "wheel", "--disable-pip-version-check", "--progress-bar", "off",
 			"--wheel-dir", part, "--requirement", requirements},
 		Dir:  filepath.Dir(requirements),
-		Env:  environment("PIP_CACHE_DIR="+filepath.Join(w.Cache, "pip"), "HOME="+w.home()),
+		Env:  environment("PIP_CACHE_DIR="+filepath.Join(w.Cache, "pip"), "HOME="+w.Python.User.SettingsDir()),
 		User: w.Python.User, Log: w.Python.Log,
 	}
 	if err := wheel.Run(ctx); err != nil {
@@ -80,14 +80,6 @@ func (w Wheelhouse) fill(ctx context.Context, requirements, dir string) error {
 		return err
 	}
 	return files.SyncDir(w.Dir)
-}
-
-// home is where pip looks for the settings of who runs it.
-func (w Wheelhouse) home() string {
-	if home := os.Getenv("HOME"); home != "" && w.Python.User.IsMe() {
-		return home
-	}
-	return w.Python.User.Home
 }
 
 // ErrNoWheels says that the wheelhouse has not been filled for the requirements.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hadjango/hadjango/internal/usertest"
 	"github.com/hadjango/hadjango/python"
 )
 
@@ -170,14 +171,14 @@ func TestFill_ThatFailsShowsWhatPipSaidAndLeavesNoWheelhouse(t *testing.T) {
 	data, err := os.ReadFile(house.Python.Log)
 	require.NoError(t, err)
 	require.Contains(t, string(data), "-m pip wheel ")
-	require.ErrorIs(t, house.Install(t.Context(), sum, tempDir(t)), python.ErrNoWheels)
+	require.ErrorIs(t, house.Install(t.Context(), sum, usertest.Dir(t)), python.ErrNoWheels)
 }
 
 func TestFill_OfNoRequirementsInstallsNothing(t *testing.T) {
 	house := newHouse(t)
 	sum, _, err := house.Fill(t.Context(), requirements(t, "# later"))
 	require.NoError(t, err)
-	venv := tempDir(t)
+	venv := usertest.Dir(t)
 
 	require.NoError(t, house.Install(t.Context(), sum, venv))
 

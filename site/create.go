@@ -30,7 +30,7 @@ func (s *Site) FindFreeBuild() (builds.Name, error) { return s.store.Free() }
 func (s *Site) CreateBuild(ctx context.Context, name builds.Name) error {
 	return s.changing(ctx, "createBuild "+string(name), func(ctx context.Context) error {
 		s.sweep()
-		programs, err := stack.FindPrograms(ctx, s.config.Python)
+		programs, err := s.findForBuild(ctx)
 		if err != nil {
 			return fmt.Errorf("create build %s: %w", name, err)
 		}
@@ -45,7 +45,9 @@ type making struct {
 	dir      string
 	manifest builds.Manifest
 	python   python.Python
-	diary    diary
+	// npm is empty for a project without node modules.
+	npm   string
+	diary diary
 }
 
 func (s *Site) createBuild(ctx context.Context, programs stack.Programs, name builds.Name) error {
@@ -60,6 +62,7 @@ func (s *Site) createBuild(ctx context.Context, programs stack.Programs, name bu
 		Site: s, name: name, dir: dir,
 		manifest: builds.Manifest{Name: name, Created: time.Now().UTC()},
 		python:   python.Python{Path: programs.Python, User: s.user, Log: s.buildLog(name)},
+		npm:      programs.NPM,
 	}
 	if err := m.run(ctx); err != nil {
 		return fmt.Errorf("create build %s: %w", name, err)
@@ -89,7 +92,11 @@ func (m *making) run(ctx context.Context) error {
 	group, inner := errgroup.WithContext(ctx)
 	group.Go(func() error { return m.source(inner) })
 	group.Go(func() error { return m.step(inner, "wheels", m.wheels) })
+	group.Go(func() error { return m.nodeModules(inner) })
 	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := m.linkModules(); err != nil {
 		return err
 	}
 	// the project's settings ask it who they are
@@ -153,7 +160,7 @@ func (m *making) step(ctx context.Context, name string, do func(context.Context,
 }
 
 func (m *making) copySource(ctx context.Context, _ Step) (string, bool, error) {
-	project := filepath.Join(m.root, m.config.Project)
+	project := m.project()
 	revision, err := builds.SourceRevision(ctx, project)
 	if err != nil {
 		return "", false, err
@@ -196,6 +203,10 @@ func (m *making) refuseReserved() error {
 		if _, err := os.Lstat(filepath.Join(m.dir, name)); err == nil {
 			return fmt.Errorf("the project %s has a file %s, which is the name of a part of every build: rename it in the project", m.config.Project, name)
 		}
+	}
+	if _, err := os.Lstat(filepath.Join(m.dir, modulesDir)); err == nil && m.npm != "" {
+		return fmt.Errorf("the project %s has a %s of its own, and a build gets it from the lock file: "+
+			"name it in .gitignore, and take it out of git with git rm -r --cached %s", m.config.Project, modulesDir, modulesDir)
 	}
 	return nil
 }

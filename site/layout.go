@@ -28,6 +28,7 @@ func (l layout) builds() string                { return l.deployFile("builds") }
 func (l layout) assets() string                { return l.deployFile("assets") }
 func (l layout) media() string                 { return filepath.Join(l.assets(), "media") }
 func (l layout) wheelhouse() string            { return filepath.Join(l.deploy, "deps", "wheelhouse") }
+func (l layout) nodeDir() string               { return filepath.Join(l.deploy, "deps", "node") }
 func (l layout) cache() string                 { return filepath.Join(l.deploy, "deps", "cache") }
 func (l layout) testVenvs() string             { return filepath.Join(l.deploy, "deps", "tests") }
 func (l layout) testScratch() string           { return filepath.Join(l.deploy, "deps", "scratch") }
@@ -108,7 +109,8 @@ func (l layout) check() error {
 // must not read is closed to them.
 func (s *Site) prepare() error {
 	for _, dir := range []string{
-		s.builds(), s.assets(), filepath.Join(s.assets(), "static"), s.etc(""), s.etc("pages"), s.deployFile("tmp"), s.deployFile("deps"), s.testVenvs(),
+		s.builds(), s.assets(), filepath.Join(s.assets(), "static"), s.etc(""), s.etc("pages"), s.deployFile("tmp"), s.deployFile("deps"),
+		s.testVenvs(), s.nodeDir(),
 	} {
 		if err := s.ours(dir, 0o755); err != nil {
 			return err

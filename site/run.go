@@ -27,16 +27,23 @@ func (s *Site) inBuild(name builds.Name, tag string, c config.Command) command.C
 }
 
 // resolveProgram gives a Python file to the build's interpreter, and finds a
-// program in the build's virtualenv before any other.
+// program of the build's own before any other.
 func resolveProgram(dir string, c config.Command) []string {
-	bin := filepath.Join(dir, "bin")
 	if strings.HasSuffix(c[0], ".py") {
-		return append([]string{filepath.Join(bin, "python")}, c...)
+		return append([]string{filepath.Join(dir, "bin", "python")}, c...)
 	}
-	if own, err := exec.LookPath(filepath.Join(bin, c[0])); err == nil {
-		return append([]string{own}, c[1:]...)
+	for _, bin := range programDirs(dir) {
+		if own, err := exec.LookPath(filepath.Join(bin, c[0])); err == nil {
+			return append([]string{own}, c[1:]...)
+		}
 	}
 	return c
+}
+
+// programDirs are where a build has programs: those of its virtualenv, and of
+// its node modules.
+func programDirs(dir string) []string {
+	return []string{filepath.Join(dir, "bin"), filepath.Join(dir, modulesDir, ".bin")}
 }
 
 // environment is what a build's code and its commands find. It holds little of
@@ -44,7 +51,10 @@ func resolveProgram(dir string, c config.Command) []string {
 // export must not reach a migration when it does not reach the workers.
 func (s *Site) environment(name builds.Name, tag string) []string {
 	dir := s.store.Path(name)
-	env := append(baseEnvironment(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "VIRTUAL_ENV="+dir, "HOME="+s.user.Home)
+	path := strings.Join(append(programDirs(dir), os.Getenv("PATH")), ":")
+	// not every user may write at home, where npm has its cache unless told otherwise
+	env := append([]string{"npm_config_cache=" + filepath.Join(s.cache(), "npm")}, baseEnvironment()...)
+	env = append(env, "PATH="+path, "VIRTUAL_ENV="+dir, "HOME="+s.user.Home)
 	for key, value := range s.variables(name, tag) {
 		env = append(env, key+"="+value)
 	}

@@ -202,7 +202,7 @@ func (s *Site) health() stack.Health { return s.stack(stack.Programs{}).Health()
 // findOrInstall finds the programs a site needs, and installs Debian's
 // packages of those that are missing where this process may.
 func (s *Site) findOrInstall(ctx context.Context) (stack.Programs, error) {
-	programs, err := stack.FindPrograms(ctx, s.config.Python)
+	programs, err := s.findForBuild(ctx)
 	var missing *stack.MissingError
 	if !errors.As(err, &missing) || !stack.CanInstall() {
 		return programs, err
@@ -213,5 +213,5 @@ func (s *Site) findOrInstall(ctx context.Context) (stack.Programs, error) {
 	if err != nil {
 		return programs, err
 	}
-	return stack.FindPrograms(ctx, s.config.Python)
+	return s.findForBuild(ctx)
 }

@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -66,6 +67,8 @@ type Site struct {
 	warning string
 	// foreign says why this process may neither change the site nor see its servers.
 	foreign error
+	// fetching is held by who fetches node modules.
+	fetching sync.Mutex
 }
 
 // Open returns the site in dir. It reads the configuration and changes nothing.

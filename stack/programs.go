@@ -20,6 +20,8 @@ type Programs struct {
 	Nginx, UWSGI, Python string
 	// MimeTypes is nginx's table of them.
 	MimeTypes string
+	// NPM is npm's path, where it was looked for.
+	NPM string
 }
 
 // MissingError says which packages of Debian or Ubuntu are missing.
@@ -38,23 +40,41 @@ const (
 // FindPrograms looks for all that a site needs. What is missing is a
 // [*MissingError]. An interpreter that is not empty is taken as it is.
 func FindPrograms(ctx context.Context, interpreter string) (Programs, error) {
-	programs := Programs{
+	programs, missing := find(ctx, interpreter)
+	return programs, missingError(missing)
+}
+
+// FindWithNPM is FindPrograms for who makes a build that has node modules.
+func FindWithNPM(ctx context.Context, interpreter string) (Programs, error) {
+	programs, missing := find(ctx, interpreter)
+	programs.NPM = look("npm")
+	if programs.NPM == "" || look("node") == "" {
+		missing = append(missing, "npm")
+	}
+	return programs, missingError(missing)
+}
+
+func find(ctx context.Context, interpreter string) (programs Programs, missing []string) {
+	programs = Programs{
 		Nginx: look("nginx"), UWSGI: look("uwsgi-core", "uwsgi"), Python: interpreter, MimeTypes: mimeTypes,
 	}
 	plugin := filepath.Join(uwsgiPlugins, "python3_plugin.so")
 	if programs.Python == "" {
 		programs.Python, _ = python.Linked(plugin)
 	}
-	missing := missingPackages(map[string]bool{
+	return programs, missingPackages(map[string]bool{
 		"nginx":                programs.Nginx != "" && exists(mimeTypes),
 		"uwsgi-core":           programs.UWSGI != "",
 		"uwsgi-plugin-python3": exists(plugin),
 		"python3-venv":         programs.Python != "" && canMakeVenv(ctx, programs.Python),
 	})
-	if len(missing) > 0 {
-		return programs, &MissingError{missing}
+}
+
+func missingError(packages []string) error {
+	if len(packages) == 0 {
+		return nil
 	}
-	return programs, nil
+	return &MissingError{packages}
 }
 
 // FindNginx is FindPrograms for who needs nothing but nginx.

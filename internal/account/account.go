@@ -65,6 +65,15 @@ func number(id string) (uint32, error) {
 // IsMe tells whether this process runs as the user already.
 func (u User) IsMe() bool { return int(u.UID) == os.Geteuid() }
 
+// SettingsDir is where programs look for the user's own settings: for who runs
+// this process it is the one that the environment names.
+func (u User) SettingsDir() string {
+	if home := os.Getenv("HOME"); home != "" && u.IsMe() {
+		return home
+	}
+	return u.Home
+}
+
 // Credential lets a child process run as the user; nil when this process does
 // already.
 func (u User) Credential() *syscall.Credential {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/internal/account"
+	"github.com/hadjango/hadjango/internal/usertest"
 )
 
 func TestCurrent_IsWhoRunsTheTest(t *testing.T) {
@@ -49,7 +50,7 @@ func TestCredential_MakesAChildTheUser(t *testing.T) {
 
 func TestCanEnter_NamesTheFirstDirectoryThatIsClosed(t *testing.T) {
 	other := another(t)
-	dir := openDir(t)
+	dir := usertest.OpenDir(t)
 	outer := filepath.Join(dir, "outer")
 	inner := filepath.Join(outer, "middle", "inner")
 	require.NoError(t, os.MkdirAll(inner, 0o755))
@@ -76,7 +77,7 @@ func TestCanEnter_NamesTheFirstDirectoryThatIsClosed(t *testing.T) {
 }
 
 func TestCanEnter_OwnDirectory(t *testing.T) {
-	dir := openDir(t)
+	dir := usertest.OpenDir(t)
 	require.NoError(t, os.Chmod(dir, 0o700))
 
 	_, ok := me(t).CanEnter(dir)
@@ -87,7 +88,7 @@ func TestCanEnter_OwnDirectory(t *testing.T) {
 func TestCanEnter_AsMemberOfTheGroup(t *testing.T) {
 	needRoot(t)
 	other := another(t)
-	dir := openDir(t)
+	dir := usertest.OpenDir(t)
 	require.NoError(t, os.Chmod(dir, 0o710))
 	_, ok := other.CanEnter(dir)
 	require.False(t, ok)
@@ -163,8 +164,8 @@ func TestSeal_ClosesADirectoryBeforeWhatIsInIt(t *testing.T) {
 func TestSeal_LeavesTheUserReadingOnly(t *testing.T) {
 	needRoot(t)
 	other := another(t)
-	dir := openDir(t)
-	outside := filepath.Join(openDir(t), "file")
+	dir := usertest.OpenDir(t)
+	outside := filepath.Join(usertest.OpenDir(t), "file")
 	write(t, outside)
 	require.NoError(t, os.Chmod(outside, 0o666))
 	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "link")))
@@ -200,7 +201,7 @@ func TestSeal_LeavesTheUserReadingOnly(t *testing.T) {
 func TestShare_LetsTheGroupInAndNotTheUser(t *testing.T) {
 	needRoot(t)
 	other := another(t)
-	path := filepath.Join(openDir(t), "env.json")
+	path := filepath.Join(usertest.OpenDir(t), "env.json")
 	write(t, path)
 	require.NoError(t, os.Chmod(path, 0o640))
 	require.Error(t, as(t, other, "cat", path))
@@ -217,7 +218,7 @@ func TestAppend_MakesAFileOfTheUsersInADirectoryThatIsNot(t *testing.T) {
 	if os.Geteuid() == 0 {
 		owner = another(t)
 	}
-	path := filepath.Join(openDir(t), "log")
+	path := filepath.Join(usertest.OpenDir(t), "log")
 
 	require.NoError(t, owner.Append(path))
 	requireOwner(t, owner, path)
@@ -302,16 +303,6 @@ func another(t *testing.T) account.User {
 	}
 	t.Fatal("there is no other account")
 	return account.User{}
-}
-
-// openDir is a directory that everybody may enter, unlike that of t.TempDir.
-func openDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "account")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	require.NoError(t, os.Chmod(dir, 0o755))
-	return dir
 }
 
 func write(t *testing.T, path string) {

@@ -49,7 +49,7 @@ func Check(ctx context.Context) error {
 // install brings what the tests need: the servers, and a C compiler, which the
 // race detector links with.
 func install(ctx context.Context) error {
-	_, err := stack.FindPrograms(ctx, "")
+	_, err := stack.FindWithNPM(ctx, "")
 	var missing *stack.MissingError
 	if err != nil && !errors.As(err, &missing) {
 		return err

@@ -86,6 +86,17 @@ func SyncDir(dir string) error {
 	return d.Sync()
 }
 
+// SyncFS makes all that was written to the file system of dir durable: for a
+// tree of many files, which another program has written.
+func SyncFS(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return unix.Syncfs(int(d.Fd()))
+}
+
 func same(path string, data []byte, perm fs.FileMode) bool {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode() != perm || info.Size() != int64(len(data)) {
