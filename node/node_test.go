@@ -53,17 +53,6 @@ func run(t *testing.T, m node.Modules, hash, name string) string {
 	return strings.TrimSpace(string(out))
 }
 
-func requireNames(t *testing.T, dir string, want ...string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	names := []string{}
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	require.ElementsMatch(t, want, names)
-}
-
 func TestFill_FetchesOnce(t *testing.T) {
 	m, project := newModules(t), newProject(t)
 	// those who build need the tools that a server does not
@@ -73,7 +62,7 @@ func TestFill_FetchesOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, reused)
 	require.Regexp(t, "^[0-9a-f]{16}$", hash)
-	requireNames(t, m.Dir, hash)
+	usertest.RequireNames(t, m.Dir, hash)
 	require.Equal(t, "bundled", run(t, m, hash, "shop-bundle"))
 	require.FileExists(t, filepath.Join(m.Path(hash), "shop-bundle/installed"))
 
@@ -94,7 +83,7 @@ func TestFill_TakesTheModulesBack(t *testing.T) {
 	hash, _, err := m.Fill(t.Context(), project)
 
 	require.NoError(t, err)
-	requireNames(t, filepath.Join(m.Dir, hash), "node_modules", "package.json", "package-lock.json", "vendor")
+	usertest.RequireNames(t, filepath.Join(m.Dir, hash), "node_modules", "package.json", "package-lock.json", "vendor")
 	if os.Geteuid() == 0 {
 		for _, path := range []string{"", "node_modules", "node_modules/shop-bundle/bundle.js", "node_modules/.bin/shop-bundle"} {
 			require.False(t, m.User.Owns(filepath.Join(m.Dir, hash, path)), path)
@@ -117,8 +106,8 @@ func TestFill_BeginsAnewAfterAnInterruption(t *testing.T) {
 
 	require.NoError(t, err)
 	require.False(t, reused)
-	requireNames(t, m.Dir, hash)
-	requireNames(t, m.Path(hash), "shop-bundle", ".bin", ".package-lock.json")
+	usertest.RequireNames(t, m.Dir, hash)
+	usertest.RequireNames(t, m.Path(hash), "shop-bundle", ".bin", ".package-lock.json")
 }
 
 func TestFill_EndsWithItsContext(t *testing.T) {

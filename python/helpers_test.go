@@ -131,14 +131,3 @@ func run(t *testing.T, venv, code string) string {
 	require.NoError(t, err)
 	return strings.TrimSpace(string(out))
 }
-
-func requireNames(t *testing.T, dir string, want ...string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	names := []string{}
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	require.ElementsMatch(t, want, names)
-}

@@ -106,7 +106,7 @@ func TestFill_MakesPipsVirtualenvAgain(t *testing.T) {
 			_, _, err := house.Fill(t.Context(), requirements(t))
 
 			require.ErrorContains(t, err, "asked for -m venv --clear "+venv)
-			requireNames(t, house.Dir)
+			usertest.RequireNames(t, house.Dir)
 		})
 	}
 }

@@ -102,8 +102,8 @@ func TestFill_FetchesOnceWhatInstallInstalls(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, reused)
 	require.Equal(t, sum, must(house.Hash(path)))
-	requireNames(t, house.Dir, sum)
-	requireNames(t, filepath.Join(house.Dir, sum), "shop-1.0-py3-none-any.whl", "shop_prices-1.0-py3-none-any.whl")
+	usertest.RequireNames(t, house.Dir, sum)
+	usertest.RequireNames(t, filepath.Join(house.Dir, sum), "shop-1.0-py3-none-any.whl", "shop_prices-1.0-py3-none-any.whl")
 
 	// nobody looks there again
 	require.NoError(t, os.RemoveAll(wheels))
@@ -140,7 +140,7 @@ func TestFill_HonoursPipsOwnSettings(t *testing.T) {
 	sum, _, err := house.Fill(t.Context(), requirements(t, "shop_prices"))
 
 	require.NoError(t, err)
-	requireNames(t, filepath.Join(house.Dir, sum), "shop_prices-1.0-py3-none-any.whl")
+	usertest.RequireNames(t, filepath.Join(house.Dir, sum), "shop_prices-1.0-py3-none-any.whl")
 }
 
 func TestFill_BeginsAnewAfterAnInterruption(t *testing.T) {
@@ -153,8 +153,8 @@ func TestFill_BeginsAnewAfterAnInterruption(t *testing.T) {
 
 	require.NoError(t, err)
 	require.False(t, reused)
-	requireNames(t, house.Dir, sum)
-	requireNames(t, filepath.Join(house.Dir, sum), "shop_prices-1.0-py3-none-any.whl")
+	usertest.RequireNames(t, house.Dir, sum)
+	usertest.RequireNames(t, filepath.Join(house.Dir, sum), "shop_prices-1.0-py3-none-any.whl")
 }
 
 func TestFill_ThatFailsShowsWhatPipSaidAndLeavesNoWheelhouse(t *testing.T) {
@@ -182,7 +182,7 @@ func TestFill_OfNoRequirementsInstallsNothing(t *testing.T) {
 
 	require.NoError(t, house.Install(t.Context(), sum, venv))
 
-	requireNames(t, venv)
+	usertest.RequireNames(t, venv)
 }
 
 func TestInstall_NeedsAFilledWheelhouse(t *testing.T) {

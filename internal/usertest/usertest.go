@@ -39,3 +39,15 @@ func Dir(t testing.TB) string {
 	require.NoError(t, Runner(t).Own(dir))
 	return dir
 }
+
+// RequireNames says what lies in a directory, and that nothing else does.
+func RequireNames(t testing.TB, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	names := []string{}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	require.ElementsMatch(t, want, names)
+}
