@@ -13,6 +13,7 @@ SERVERS = {
     "postgres": "django.db.backends.postgresql",
     "postgresql": "django.db.backends.postgresql",
 }
+CACHES = ("locmem", "memcached", "redis", "rediss")
 
 # Readers and the one writer do not wait for each other (WAL). A writer queues at BEGIN, where SQLite honours the timeout,
 # and not at its first write, where a transaction that has read already fails at once.
@@ -21,6 +22,9 @@ SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
 }
+
+# MySQL cuts off what is too long unless it is told to refuse it.
+MYSQL_OPTIONS = {"charset": "utf8mb4", "init_command": "SET sql_mode='STRICT_TRANS_TABLES'"}
 
 
 def flag(name):
@@ -39,24 +43,89 @@ def database(url):
     SQLite's path follows `sqlite:///`, so an absolute one makes four slashes. For MySQL and PostgreSQL the query of the
     URL holds options of the driver, and user and password are percent-encoded.
     """
-    parts = urlsplit(url)
-    kept = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    parts = _parts("DATABASE_URL", url, ["sqlite", *SERVERS])
+    name = unquote(parts.path).removeprefix("/")
+    if not name:
+        raise ImproperlyConfigured(f"DATABASE_URL names no database after {parts.scheme}:// and the host")
+    kept = {"NAME": name, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
     if parts.scheme == "sqlite":
-        name = unquote(parts.path).removeprefix("/")
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": SQLITE_OPTIONS, **kept}
-    if parts.scheme not in SERVERS:
-        known = ", ".join(["sqlite", *SERVERS])
-        raise ImproperlyConfigured(f"DATABASE_URL begins with {parts.scheme!r}, which is none of {known}")
+        return {"ENGINE": "django.db.backends.sqlite3", "OPTIONS": SQLITE_OPTIONS, **_plain(parts), **kept}
     return {
         "ENGINE": SERVERS[parts.scheme],
-        "NAME": unquote(parts.path).removeprefix("/"),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or "",
+        "HOST": unquote(parts.hostname or ""),
         "PORT": parts.port or "",
-        "OPTIONS": dict(parse_qsl(parts.query)),
+        **_driver(parts),
         **kept,
     }
+
+
+def cache(url):
+    """Return Django's settings for a cache given as URL: this process's own memory, memcached or Redis.
+
+    Several memcached servers are separated by commas, a socket's path follows `memcached://`.
+    """
+    if url.startswith("memcached://"):
+        return {"BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache", "LOCATION": _memcached(url)}
+    parts = _parts("CACHE_URL", url, CACHES)
+    if parts.scheme == "locmem":
+        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "addons", **_plain(parts)}
+    if not parts.hostname:
+        raise ImproperlyConfigured(f"CACHE_URL names no host after {parts.scheme}://")
+    if not parts.path.strip("/").isdecimal() and parts.path.strip("/"):
+        raise ImproperlyConfigured("CACHE_URL names Redis' database by something that is no number, such as /0")
+    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+
+
+def _parts(variable, url, known):
+    """Return the parts of a URL that begins with a known scheme and has a port, if it has one, that can be.
+
+    What urlsplit says against a URL quotes it, password and all; so nothing of it is shown, and no cause either.
+    """
+    scheme = url.partition(":")[0]
+    if scheme not in known:
+        shown = f"begins with {scheme!r}, which is none of" if "://" in url else "is no URL; it begins with one of"
+        raise ImproperlyConfigured(f"{variable} {shown} {', '.join(known)}")
+    if not url.isprintable() or " " in url:
+        raise ImproperlyConfigured(f"{variable} holds a blank or a control character: it must be percent-encoded")
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018, only asked for does it say that it cannot be
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{variable} names a host or port that cannot be; in a user or password, / : @ [ and ] are percent-encoded"
+        ) from None
+    return parts
+
+
+def _plain(parts):
+    """Return nothing more to set; refuse a host, which what lies on this machine has not."""
+    if parts.netloc or parts.query or parts.fragment:
+        raise ImproperlyConfigured(f"{parts.scheme}:// takes no host, no user and no options")
+    return {}
+
+
+def _driver(parts):
+    """Return the options of the driver, where a number is a number."""
+    given = dict(parse_qsl(parts.query))
+    options = {key: int(value) if value.isdecimal() else value for key, value in given.items()}
+    if parts.scheme != "mysql":
+        return {"OPTIONS": options}
+    return {"OPTIONS": {**MYSQL_OPTIONS, **options}, "TEST": {"CHARSET": "utf8mb4"}}
+
+
+def _memcached(url):
+    """Return the servers of a memcached URL."""
+    rest = url.removeprefix("memcached://")
+    if rest.startswith("/"):
+        return f"unix:{unquote(rest)}"
+    servers = rest.rstrip("/").split(",")
+    for server in servers:
+        parts = _parts("CACHE_URL", f"memcached://{server}", CACHES)
+        if "@" in server or not (parts.hostname and parts.port) or parts.path or parts.query:
+            raise ImproperlyConfigured("CACHE_URL takes memcached:// and host:port, separated by commas, or a socket's path")
+    return servers
 
 
 def secret_key(directory):

@@ -1,9 +1,13 @@
-"""The catalogue as a Django app."""
+"""The app's configuration."""
 
 from django.apps import AppConfig
 
 
 class CatalogueConfig(AppConfig):
-    """The add-ons and what visitors think of them."""
+    """Add-ons, their versions and categories."""
 
     name = "catalogue"
+
+    def ready(self):
+        """Listen to what is saved."""
+        from catalogue import signals  # noqa: F401, models are there only now

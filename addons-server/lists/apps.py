@@ -1,0 +1,9 @@
+"""The app's configuration."""
+
+from django.apps import AppConfig
+
+
+class ListsConfig(AppConfig):
+    """Users' collections of add-ons."""
+
+    name = "lists"
