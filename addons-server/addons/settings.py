@@ -48,6 +48,7 @@ ALLOWED_HOSTS = environment.words(
 # passes host and scheme outside the headers, while an X-Forwarded-* header would be the client's own word.
 
 INSTALLED_APPS = [
+    "bundles",
     "locales",
     "users",
     "catalogue",
