@@ -103,10 +103,10 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Builds share a cache server, but what one has rendered is not for the pages of another.
+# Builds share a cache server, but what one has rendered is not for the pages of another. Tests empty their cache.
 CACHES = {
     "default": {
-        **environment.cache(os.environ.get("CACHE_URL") or "locmem://"),
+        **environment.cache("locmem://" if TESTING else os.environ.get("CACHE_URL") or "locmem://"),
         "KEY_PREFIX": f"addons:{HADJANGO_BUILD}",
         "TIMEOUT": 60,
     },

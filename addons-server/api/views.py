@@ -12,6 +12,10 @@ from search import index
 from search.views import LONGEST
 
 
+# No longer than the number of a row can be.
+KEY = r"[0-9]{1,18}"
+
+
 def _chosen(request, name, known):
     """Return a parameter of the query; refuse one whose value is unknown."""
     value = request.query_params.get(name, "")
@@ -24,6 +28,7 @@ class AddonViewSet(ReadOnlyModelViewSet):
     """Add-ons: ?app=, ?kind=, ?category= and ?sort= narrow them down and put them in order."""
 
     lookup_field = "slug"
+    lookup_value_regex = r"[-\w]+"
 
     def get_queryset(self):
         """Return the add-ons that were asked for."""
@@ -56,6 +61,7 @@ class CategoryViewSet(ReadOnlyModelViewSet):
     """Categories: ?app= narrows them down."""
 
     serializer_class = CategorySerializer
+    lookup_value_regex = KEY
 
     def get_queryset(self):
         """Return the categories that were asked for."""
@@ -67,6 +73,7 @@ class ReviewViewSet(ReadOnlyModelViewSet):
     """Reviews: ?addon= takes those of one add-on, by its slug."""
 
     serializer_class = ReviewSerializer
+    lookup_value_regex = KEY
 
     def get_queryset(self):
         """Return the reviews that were asked for."""

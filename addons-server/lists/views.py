@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -35,7 +36,8 @@ def collection(request, pk):
 def create(request):
     """Make a collection; when it was an add-on that led here, the add-on is put into it."""
     form = CollectionForm(request.POST or None)
-    addon = Addon.objects.filter(slug=request.POST.get("addon") or request.GET.get("addon", "")).first()
+    slug = request.POST.get("addon") or request.GET.get("addon", "")
+    addon = Addon.objects.filter(slug=slugify(slug)).first()
     if form.is_valid():
         form.instance.owner = request.user
         made = form.save()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from django.apps import apps
 from django.conf import settings
 from django.utils.translation.template import templatize
 
@@ -16,12 +17,20 @@ BASE = Path(__file__).resolve().parent.parent
 def used():
     """Return all texts for translation, each with a place where it is used. One with a plural is a tuple of both."""
     found = {}
-    for path in sorted(BASE.glob("*/**/*.py")) + sorted(BASE.glob("**/templates/**/*.html")):
-        if not {"tests", "node_modules", "lib", "frontend"} & set(path.relative_to(BASE).parts):
-            source = path.read_text()
-            for text in _in_template(source) if path.suffix == ".html" else _in_code(ast.parse(source)):
-                found.setdefault(text, str(path.relative_to(BASE)))
+    for path in _sources():
+        source = path.read_text()
+        for text in _in_template(source) if path.suffix == ".html" else _in_code(ast.parse(source)):
+            found.setdefault(text, str(path.relative_to(BASE)))
     return found
+
+
+def _sources():
+    """Yield the project's own code and templates: beside them may lie a virtualenv."""
+    ours = [Path(config.path) for config in apps.get_app_configs() if Path(config.path).parent == BASE]
+    for directory in [BASE / "addons", BASE / "templates", *ours]:
+        for path in sorted(directory.rglob("*")):
+            if path.suffix in {".py", ".html"} and "tests" not in path.parts:
+                yield path
 
 
 def _in_code(tree):

@@ -17,10 +17,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         """Take the job's name."""
-        parser.add_argument("job", help="the job's name")
+        parser.add_argument("job", nargs="?", help="the job's name")
 
     def handle(self, *args, job, **options):
         """Run it, and tell what it did."""
         if job not in JOBS:
-            raise CommandError(f"there is no job {job!r}; the jobs are\n{known()}")
+            said = "no job is named" if job is None else f"there is no job {job!r}"
+            raise CommandError(f"{said}; the jobs are\n{known()}")
         self.stdout.write(f"{job}: {JOBS[job]()}")
