@@ -23,6 +23,10 @@ SQLITE_OPTIONS = {
     "timeout": 20,
 }
 
+# A cache that is away is a cache that is empty, and found to be so quickly.
+MEMCACHED_OPTIONS = {"ignore_exc": True, "connect_timeout": 1, "timeout": 1}
+REDIS_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 1}
+
 # MySQL cuts off what is too long unless it is told to refuse it.
 MYSQL_OPTIONS = {"charset": "utf8mb4", "init_command": "SET sql_mode='STRICT_TRANS_TABLES'"}
 
@@ -67,7 +71,8 @@ def cache(url):
     Several memcached servers are separated by commas, a socket's path follows `memcached://`.
     """
     if url.startswith("memcached://"):
-        return {"BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache", "LOCATION": _memcached(url)}
+        backend = "django.core.cache.backends.memcached.PyMemcacheCache"
+        return {"BACKEND": backend, "LOCATION": _memcached(url), "OPTIONS": MEMCACHED_OPTIONS}
     parts = _parts("CACHE_URL", url, CACHES)
     if parts.scheme == "locmem":
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "addons", **_plain(parts)}
@@ -75,7 +80,7 @@ def cache(url):
         raise ImproperlyConfigured(f"CACHE_URL names no host after {parts.scheme}://")
     if not parts.path.strip("/").isdecimal() and parts.path.strip("/"):
         raise ImproperlyConfigured("CACHE_URL names Redis' database by something that is no number, such as /0")
-    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+    return {"BACKEND": "addons.caches.Redis", "LOCATION": url, "OPTIONS": REDIS_OPTIONS}
 
 
 def _parts(variable, url, known):

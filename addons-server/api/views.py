@@ -4,13 +4,17 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from api.serializers import AddonDetailSerializer, AddonSerializer, CategorySerializer, ReviewSerializer
+from api.serializers import (
+    AddonDetailSerializer,
+    AddonSerializer,
+    CategorySerializer,
+    ReviewSerializer,
+)
 from catalogue.models import Addon, Category
 from locales.prefixes import App
 from ratings.models import Review
 from search import index
 from search.views import LONGEST
-
 
 # No longer than the number of a row can be.
 KEY = r"[0-9]{1,18}"

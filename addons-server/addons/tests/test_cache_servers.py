@@ -8,6 +8,7 @@ import time
 
 import pytest
 from django.core.cache import cache
+from django.core.management import call_command
 
 from addons import environment
 
@@ -32,8 +33,8 @@ def reached(address):
 
 
 @pytest.fixture(params=["memcached", "memcached by socket", "redis"])
-def url(request, tmp_path):
-    """Return the URL of a server of one's own."""
+def server(request, tmp_path):
+    """Return the URL of a server of one's own, and its process."""
     port, path = free_port(), str(tmp_path / "s")
     program, address, url = {
         "memcached": (["memcached", "-l", "127.0.0.1", "-p", str(port)], ("127.0.0.1", port), f"memcached://127.0.0.1:{port}"),
@@ -49,16 +50,24 @@ def url(request, tmp_path):
     if program[0] == "memcached":
         program += ["-u", getpass.getuser()]
     with subprocess.Popen(program, stdout=subprocess.DEVNULL) as server:
-        reached(address)
-        yield url
-        server.terminate()
+        try:
+            reached(address)
+            yield url, server
+        finally:
+            server.terminate()
 
 
 @pytest.mark.django_db
-def test_pages_come_from_the_server(client, settings, url, django_assert_num_queries):
+def test_pages_come_from_the_server(client, settings, server, django_assert_num_queries):
+    url, process = server
     settings.CACHES = {"default": {**environment.cache(url), "KEY_PREFIX": "addons:b"}}
     cache.set("greeting", "grüße 🦊")
     assert cache.get("greeting") == "grüße 🦊"
     first = client.get("/de/firefox/").content
     with django_assert_num_queries(1):
         assert client.get("/de/firefox/").content == first
+    process.terminate()
+    process.wait()
+    for path in ["/de/firefox/", "/de/firefox/browse/", "/de/firefox/categories/tabs/"]:
+        assert client.get(path).status_code == 200
+    call_command("cron", "category_totals")

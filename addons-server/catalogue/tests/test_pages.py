@@ -158,6 +158,12 @@ def test_totals_come_from_the_cache_until_they_are_counted(client, django_assert
     assert {one["slug"]: one["count"] for one in totals.of("firefox")}["tabs"] == 1
 
 
+def test_a_new_category_is_there_at_once(client):
+    assert client.get(reverse("category", args=["knitting"])).status_code == 404
+    Category.objects.create(app="firefox", slug="knitting", name="Knitting")
+    assert client.get(reverse("category", args=["knitting"])).status_code == 200
+
+
 @pytest.mark.parametrize("name", ["home", "browse", "search", "categories", "collections", "login", "signup"])
 @pytest.mark.parametrize("locale", ["en-US", "de"])
 @pytest.mark.parametrize("app", ["firefox", "thunderbird", "android", "seamonkey"])

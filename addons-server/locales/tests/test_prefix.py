@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from django.test import AsyncClient
 from django.urls import reverse
 
@@ -106,7 +108,9 @@ def test_requests_at_the_same_time_keep_apart():
         return {other for other in prefixes if f'href="/{other}/addon/' in page}
 
     async def all_asked():
-        return await asyncio.gather(*[asked(prefix) for prefix in prefixes * 3])
+        answers = await asyncio.gather(*[asked(prefix) for prefix in prefixes * 3])
+        await sync_to_async(connections.close_all)()
+        return answers
 
     prefixes = ["de/firefox", "en-US/firefox", "de/android", "en-US/seamonkey"]
     assert asyncio.run(all_asked()) == [{prefix} for prefix in prefixes * 3]
