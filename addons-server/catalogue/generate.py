@@ -12,7 +12,7 @@ from catalogue import fresh, made_up, pictures, totals
 from catalogue.models import Addon, Category, Support, Version
 from lists.models import Collection
 from locales.prefixes import App
-from ratings.models import Review, count_all
+from ratings.models import Review, Standing
 from search import index
 from users.models import User
 
@@ -32,30 +32,31 @@ def themes(chance, number):
 
 
 def _made(chance, number, kind, apps):
-    """Make up add-ons, all of them or none. A picture that was painted for none is left behind."""
+    """Make up add-ons, all of them or none. A picture that was painted for none is left behind.
+
+    They are painted before the transaction begins: nobody who writes into SQLite waits for that.
+    """
+    taken, now = set(Addon.objects.values_list("slug", flat=True)), timezone.now()
+    addons = [_addon(chance, kind, taken, now) for _ in range(number)]
     with transaction.atomic():
-        addons = _addons(chance, number, kind)
+        _insert(addons)
         _support(chance, addons, apps)
         _history(chance, addons)
         _opinions(chance, addons)
         index.add(addons)
         totals.count()
-        count_all()
     totals.forget()
     fresh.renew()
     return addons
 
 
-def _addons(chance, number, kind):
-    """Make up the add-ons themselves."""
-    taken, now = set(Addon.objects.values_list("slug", flat=True)), timezone.now()
-    made = [_addon(chance, kind, taken, now) for _ in range(number)]
-    Addon.objects.bulk_create(made, batch_size=BATCH)
+def _insert(addons):
+    """Insert the add-ons themselves."""
+    Addon.objects.bulk_create(addons, batch_size=BATCH)
     # Not every database tells the keys it gave.
     keys = dict(Addon.objects.filter(guid__endswith=DOMAIN).values_list("guid", "pk"))
-    for addon in made:
+    for addon in addons:
         addon.pk = keys[addon.guid]
-    return made
 
 
 def _addon(chance, kind, taken, now):
@@ -125,15 +126,23 @@ def _history(chance, addons):
 def _opinions(chance, addons):
     """Let made-up users review the add-ons, and one of them collect a few."""
     users = people()
-    reviews = []
-    for addon in addons:
-        for user in chance.sample(users, chance.randint(0, 4)):
-            score, body = made_up.review(chance)
-            reviews.append(Review(addon=addon, user=user, score=score, body=body))
-    Review.objects.bulk_create(reviews, batch_size=BATCH)
+    reviews = {addon: [_review(chance, addon, user) for user in chance.sample(users, chance.randint(0, 4))] for addon in addons}
+    Review.objects.bulk_create((review for some in reviews.values() for review in some), batch_size=BATCH)
+    standings = (
+        Standing(addon=addon, average=sum(review.score for review in some) / len(some), reviews=len(some))
+        for addon, some in reviews.items()
+        if some
+    )
+    Standing.objects.bulk_create(standings, batch_size=BATCH)
     name, description = made_up.collection(chance)
     collection = Collection.objects.create(owner=chance.choice(users), name=name, description=description)
     collection.addons.set(chance.sample(addons, min(len(addons), 12)))
+
+
+def _review(chance, addon, user):
+    """Make up what a user thinks of an add-on."""
+    score, body = made_up.review(chance)
+    return Review(addon=addon, user=user, score=score, body=body)
 
 
 def people():

@@ -58,9 +58,9 @@ def _of(addon_id):
 
 
 def count_all():
-    """Count the reviews of all add-ons anew; return how many add-ons have any."""
-    counted = Review.objects.order_by().values("addon_id").annotate(average=models.Avg("score"), reviews=models.Count("pk"))
-    with transaction.atomic():
-        Standing.objects.all().delete()
-        made = Standing.objects.bulk_create([Standing(**row) for row in counted], batch_size=500)
-    return len(made)
+    """Count the reviews of all add-ons anew; return how many add-ons have or had any."""
+    counted = Addon.objects.filter(models.Q(reviews__isnull=False) | models.Q(standing__isnull=False))
+    keys = list(counted.order_by("pk").values_list("pk", flat=True).distinct())
+    for key in keys:
+        Standing.count(key)
+    return len(keys)

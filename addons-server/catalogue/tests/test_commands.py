@@ -83,7 +83,10 @@ def test_again_makes_up_more():
 def test_totals_and_standings_are_counted():
     generate("generate_addons", "--app", "android", 20)
     assert sum(Category.objects.filter(app="android").values_list("count", flat=True)) > 20
-    assert Standing.objects.filter(addon__support__app="android").exists()
+    before = list(Standing.objects.order_by("pk").values())
+    assert before
+    call_command("cron", "standings")
+    assert list(Standing.objects.order_by("pk").values()) == before
 
 
 @pytest.mark.es_tests

@@ -147,6 +147,7 @@ def test_categories_are_the_apps_own(client):
 def test_category_lists_its_addons(client):
     response = client.get(reverse("category", args=["tabs"]))
     assert slugs(response) == ["tab-gardener"]
+    assert '<form class="form search-form" action="/en-US/firefox/browse/">' in response.content.decode()
 
 
 def test_totals_come_from_the_cache_until_they_are_counted(client, django_assert_num_queries):

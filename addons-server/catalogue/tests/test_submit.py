@@ -78,7 +78,7 @@ def _cut(file):
 
 def _huge():
     out = io.BytesIO()
-    Image.new("1", (20_000, 20_000)).save(out, "PNG")
+    Image.new("1", (5_000, 5_000)).save(out, "PNG")
     return SimpleUploadedFile("a.png", out.getvalue())
 
 

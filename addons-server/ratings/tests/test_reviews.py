@@ -113,6 +113,9 @@ def test_standings_are_counted_anew(user, addon, capsys):
     call_command("cron", "standings")
     assert "1 add-ons have reviews" in capsys.readouterr().out
     assert Standing.objects.get().average == 5
+    Review.objects.all()._raw_delete("default")
+    call_command("cron", "standings")
+    assert Standing.objects.get().reviews == 0
 
 
 def test_all_reviews_by_score(client, user, other, addon):
