@@ -3,7 +3,7 @@ export function previewThemes() {
   const header = document.querySelector(".site-header");
 
   const show = (picture) => {
-    const scrim = "linear-gradient(color-mix(in oklab, var(--surface) 82%, transparent), color-mix(in oklab, var(--surface) 82%, transparent))";
+    const scrim = "linear-gradient(color-mix(in oklab, var(--surface) 76%, transparent), color-mix(in oklab, var(--surface) 76%, transparent))";
     header.style.backgroundImage = picture ? `${scrim}, url(${JSON.stringify(picture)})` : "";
   };
   const pictureOf = (target) => target.closest?.(".card, .theme-preview")?.querySelector(".theme-preview img")?.currentSrc;
