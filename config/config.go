@@ -193,7 +193,11 @@ func Default() Config {
 		Project:      "addons-server",
 		Settings:     "addons.settings",
 		Requirements: "requirements.txt",
-		Build:        []Command{{"manage.py", "collectstatic", "--noinput"}},
+		Build: []Command{
+			{"manage.py", "compile_translations"},
+			{"manage.py", "compress_assets"},
+			{"manage.py", "collectstatic", "--noinput"},
+		},
 		Database: []Command{
 			{"manage.py", "migrate", "--noinput"},
 			{"manage.py", "loaddata", "initial"},
