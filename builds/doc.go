@@ -25,5 +25,13 @@
 // [Store.Sweep] ends it), a temporary file ".….tmp-…" beside the file it was
 // to become. None of them has a build's name, so nothing takes them for one.
 //
+// A sharing that was cut short leaves .hadjango-share.tmp in its build.
+//
+// # What builds have in common
+//
+// [Share] lets equal files of two builds be one on disk, so a build that
+// differs little costs little. From then on no file of either may be written
+// in place: a file is replaced, with its directory's permission, or left.
+//
 // The package starts no process, prints nothing, and needs Linux for Exchange.
 package builds
