@@ -85,15 +85,22 @@ func (u User) Credential() *syscall.Credential {
 
 // Own gives a tree of this process's to the user, links themselves and never
 // what they lead to. A directory is given away after all that is in it, so
-// that nobody puts a link in the way of what is still to do. It does nothing
-// for the user that this process runs as.
+// that nobody puts a link in the way of what is still to do. A file that has
+// another name too is not this tree's alone and stays whose it is. Own does
+// nothing for the user that this process runs as.
 func (u User) Own(root string) error {
 	if u.IsMe() {
 		return nil
 	}
 	var paths []string
-	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
-		paths = append(paths, path)
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && (info.IsDir() || links(info) == 1) {
+			paths = append(paths, path)
+		}
 		return err
 	})
 	if err != nil {
@@ -107,28 +114,58 @@ func (u User) Own(root string) error {
 	return nil
 }
 
+func links(info fs.FileInfo) uint64 { return uint64(info.Sys().(*syscall.Stat_t).Nlink) }
+
 // Seal takes a tree back from the user, who may read it from then on and no
-// longer write: code that is served must not be able to change itself. It does
-// nothing for the user that this process runs as.
+// longer write: code that is served must not be able to change itself. A file
+// that is sealed already is not touched, for it may be another tree's too. For
+// the user that this process runs as, files become read-only.
 func (u User) Seal(root string) error {
+	seal := u.takeBack
 	if u.IsMe() {
-		return nil
+		seal = makeReadOnly
 	}
-	// a directory is closed before it is read, and each file gets its owner
-	// before its mode: so nobody puts a link in our way, or changes a mode behind us
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return err
-		}
-		if err := os.Lchown(path, os.Geteuid(), int(u.GID)); err != nil || entry.Type()&fs.ModeSymlink != 0 {
 			return err
 		}
 		info, err := entry.Info()
 		if err != nil {
 			return err
 		}
-		return os.Chmod(path, sealed(info.Mode().Perm()))
+		return seal(path, info)
 	})
+}
+
+// takeBack closes a directory before it is read, and gives each file its owner
+// before its mode: so nobody puts a link in our way, or changes a mode behind us.
+func (u User) takeBack(path string, info fs.FileInfo) error {
+	if u.isSealed(info) {
+		return nil
+	}
+	if err := os.Lchown(path, os.Geteuid(), int(u.GID)); err != nil || info.Mode().Type() == fs.ModeSymlink {
+		return err
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	return os.Chmod(path, sealed(info.Mode().Perm()))
+}
+
+// isSealed tells whether a file is ours, so that the user cannot change it,
+// and is as Seal would leave it.
+func (u User) isSealed(info fs.FileInfo) bool {
+	stat := info.Sys().(*syscall.Stat_t)
+	return info.Mode().IsRegular() && int(stat.Uid) == os.Geteuid() && stat.Gid == u.GID && info.Mode() == sealed(info.Mode().Perm())
+}
+
+func makeReadOnly(path string, info fs.FileInfo) error {
+	const write = 0o222
+	if perm := info.Mode().Perm(); info.Mode().IsRegular() && perm&write != 0 {
+		return os.Chmod(path, perm&^write)
+	}
+	return nil
 }
 
 // sealed lets the group read and execute what the owner may, and nobody but

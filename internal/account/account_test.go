@@ -132,8 +132,55 @@ func TestUser_WhoRunsItOwnsEverythingAlready(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 
 	require.NoError(t, me(t).Own(missing))
-	require.NoError(t, me(t).Seal(missing))
 	require.NoError(t, me(t).Share(missing))
+}
+
+// What is in two trees is neither's to give away, nor to change again.
+func TestOwnAndSeal_LeaveWhatAnotherTreeHasToo(t *testing.T) {
+	needRoot(t)
+	other := another(t)
+	dir := openDir(t)
+	served, tree := filepath.Join(dir, "served", "file"), filepath.Join(dir, "tree")
+	write(t, served)
+	require.NoError(t, other.Own(filepath.Dir(served)))
+	require.NoError(t, other.Seal(filepath.Dir(served)))
+	before, err := os.Lstat(served)
+	require.NoError(t, err)
+	write(t, filepath.Join(tree, "own"))
+	require.NoError(t, os.Link(served, filepath.Join(tree, "file")))
+	sealed := account.User{UID: 0, GID: other.GID}
+
+	require.NoError(t, other.Own(tree))
+	requireOwner(t, other, filepath.Join(tree, "own"))
+	requireOwner(t, sealed, served)
+	linked, err := os.Lstat(served)
+	require.NoError(t, err)
+	require.NoError(t, other.Seal(tree))
+
+	requireOwner(t, sealed, filepath.Join(tree, "own"))
+	after, err := os.Lstat(served)
+	require.NoError(t, err)
+	require.Equal(t, before.Mode(), after.Mode())
+	require.Equal(t, linked.Sys().(*syscall.Stat_t).Ctim, after.Sys().(*syscall.Stat_t).Ctim, "it was touched")
+}
+
+func TestSeal_MakesOnesOwnFilesReadOnly(t *testing.T) {
+	dir := t.TempDir()
+	for name, perm := range map[string]os.FileMode{"file": 0o644, "program": 0o755, "secret": 0o600} {
+		write(t, filepath.Join(dir, "sub", name))
+		require.NoError(t, os.Chmod(filepath.Join(dir, "sub", name), perm))
+	}
+	outside := filepath.Join(t.TempDir(), "file")
+	write(t, outside)
+	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "link")))
+
+	require.NoError(t, me(t).Seal(dir))
+
+	for name, perm := range map[string]os.FileMode{"file": 0o444, "program": 0o555, "secret": 0o400} {
+		requireMode(t, perm, filepath.Join(dir, "sub", name))
+	}
+	requireMode(t, os.ModeDir|0o755, filepath.Join(dir, "sub"))
+	requireMode(t, 0o644, outside)
 }
 
 // An ordinary user may give nothing away: what fails first is what is done first.
