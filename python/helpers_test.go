@@ -61,12 +61,12 @@ func newHouse(t *testing.T) python.Wheelhouse {
 		write(t, filepath.Join(cache.dir, "venv/bin/python"), "half a file")
 		require.NoError(t, os.Chmod(cache.dir, 0o755))
 		require.NoError(t, p.User.Own(cache.dir))
-		house := python.Wheelhouse{Python: p, Dir: usertest.Dir(t), Cache: cache.dir}
+		house := python.Wheelhouse{Python: p, Dir: usertest.Dir(t), Cache: cache.dir, Installed: usertest.OpenDir(t)}
 		_, _, err = house.Fill(t.Context(), requirements(t, "# nothing"))
 		require.NoError(t, err)
 	})
 	p.Log = filepath.Join(t.TempDir(), "log")
-	return python.Wheelhouse{Python: p, Dir: usertest.Dir(t), Cache: cache.dir}
+	return python.Wheelhouse{Python: p, Dir: usertest.Dir(t), Cache: cache.dir, Installed: usertest.OpenDir(t)}
 }
 
 func requirements(t *testing.T, lines ...string) string {
@@ -82,30 +82,40 @@ func write(t *testing.T, path string, lines ...string) {
 	require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
 }
 
-// shopWheels returns a directory with two wheels: shop needs shop_prices, and
-// shop.total() is 42.
+// shopWheels returns a directory with two wheels: shop needs shop_prices,
+// shop.total() is 42, and a program shop-total prints it.
 func shopWheels(t *testing.T) string {
 	t.Helper()
 	dir := usertest.Dir(t)
 	writeWheel(t, dir, "shop_prices", "PRICES = [40, 2]\n", "")
-	writeWheel(t, dir, "shop", "import shop_prices\n\ndef total():\n    return sum(shop_prices.PRICES)\n", "Requires-Dist: shop_prices\n")
+	writeWheel(t, dir, "shop", shopModule, "Requires-Dist: shop_prices\n",
+		[2]string{"shop-1.0.dist-info/entry_points.txt", "[console_scripts]\nshop-total = shop:main\n"})
 	return dir
 }
 
+const shopModule = `import shop_prices
+
+def total():
+    return sum(shop_prices.PRICES)
+
+def main():
+    print(total())
+`
+
 // writeWheel writes version 1.0 of a package of one module.
-func writeWheel(t *testing.T, dir, name, module, metadata string) {
+func writeWheel(t *testing.T, dir, name, module, metadata string, more ...[2]string) {
 	t.Helper()
 	file, err := os.Create(filepath.Join(dir, name+"-1.0-py3-none-any.whl"))
 	require.NoError(t, err)
 	defer file.Close()
 	info := name + "-1.0.dist-info/"
 	wheel := zip.NewWriter(file)
-	for _, f := range [][2]string{
+	for _, f := range append([][2]string{
 		{name + ".py", module},
 		{info + "METADATA", "Metadata-Version: 2.1\nName: " + name + "\nVersion: 1.0\n" + metadata},
 		{info + "WHEEL", "Wheel-Version: 1.0\nGenerator: hadjango\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
 		{info + "RECORD", name + ".py,,\n" + info + "METADATA,,\n" + info + "WHEEL,,\n" + info + "RECORD,,\n"},
-	} {
+	}, more...) {
 		w, err := wheel.Create(f[0])
 		require.NoError(t, err)
 		_, err = w.Write([]byte(f[1]))

@@ -1,40 +1,53 @@
 package python
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
+	"hash"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/hadjango/hadjango/internal/command"
 	"github.com/hadjango/hadjango/internal/files"
 )
 
-// Wheelhouse keeps the wheels of requirements, one directory for each content
-// of the requirements, made once.
+// Wheelhouse keeps the wheels of requirements, and the virtualenvs that they
+// are installed in, one directory each for each content of the requirements,
+// made once.
 type Wheelhouse struct {
 	Python Python
 	// Dir holds the wheels; Cache is pip's own and a virtualenv for pip.
 	Dir, Cache string
+	// Installed holds the virtualenvs that builds are given theirs from.
+	Installed string
 }
 
 // Hash is the identity of requirements for this interpreter: of the file, of
-// the files it names by -r and -c, and of the interpreter's path.
+// the files it names by -r and -c, of the packages beside it that it names by
+// their path, and of the interpreter's path, links followed.
 func (w Wheelhouse) Hash(requirements string) (string, error) {
-	sum := sha256.New()
-	fmt.Fprintln(sum, w.Python.Path)
-	if err := eachRequirements(requirements, map[string]bool{}, func(data []byte) { sum.Write(data) }); err != nil {
+	sum := w.beginHash()
+	r := requirementsReader{visit: sum, seen: map[string]bool{}, dir: filepath.Dir(requirements), except: w.Dir}
+	if err := r.file(requirements); err != nil {
 		return "", fmt.Errorf("hash requirements: %w", err)
 	}
-	return hex.EncodeToString(sum.Sum(nil))[:16], nil
+	return endHash(sum), nil
 }
+
+func (w Wheelhouse) beginHash() hash.Hash {
+	sum := sha256.New()
+	path := w.Python.Path
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	fmt.Fprintln(sum, path)
+	return sum
+}
+
+func endHash(sum hash.Hash) string { return hex.EncodeToString(sum.Sum(nil))[:16] }
 
 // Fill makes sure that the wheels of the requirements are in the wheelhouse
 // and returns their hash, and whether they were there already. pip's own
@@ -82,34 +95,6 @@ func (w Wheelhouse) fill(ctx context.Context, requirements, dir string) error {
 	return files.SyncDir(w.Dir)
 }
 
-// ErrNoWheels says that the wheelhouse has not been filled for the requirements.
-var ErrNoWheels = errors.New("the wheelhouse does not have these requirements")
-
-// Install installs all wheels of a hash into the virtualenv in dir, offline.
-// They are exactly what was resolved and verified when they were fetched, so
-// there is nothing to resolve again.
-func (w Wheelhouse) Install(ctx context.Context, hash, venv string) error {
-	wheels, err := filepath.Glob(filepath.Join(w.Dir, hash, "*.whl"))
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(filepath.Join(w.Dir, hash)); err != nil {
-		return fmt.Errorf("install into %s: %w", venv, ErrNoWheels)
-	}
-	if len(wheels) == 0 {
-		return nil
-	}
-	pip, err := w.Python.pip(ctx, filepath.Join(w.Cache, "venv"))
-	if err != nil {
-		return err
-	}
-	args := []string{pip, "-m", "pip", "--python", filepath.Join(venv, "bin", "python"), "install",
-		"--no-index", "--no-deps", "--no-cache-dir", "--disable-pip-version-check", "--no-warn-script-location"}
-	return command.Command{
-		Args: append(args, wheels...), Dir: venv, Env: offline(w.Cache), User: w.Python.User, Log: w.Python.Log,
-	}.Run(ctx)
-}
-
 // offline is an environment in which pip has no settings but those on its
 // command line.
 func offline(home string) []string {
@@ -120,51 +105,4 @@ func offline(home string) []string {
 		}
 	}
 	return append(env, "PIP_CONFIG_FILE="+os.DevNull, "HOME="+home)
-}
-
-// eachRequirements visits a requirements file and those it includes.
-func eachRequirements(path string, seen map[string]bool, visit func(data []byte)) error {
-	if seen[path] {
-		return nil
-	}
-	seen[path] = true
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	visit(data)
-	lines := bufio.NewScanner(strings.NewReader(string(data)))
-	for lines.Scan() {
-		included, ok := includedFile(lines.Text())
-		if !ok {
-			continue
-		}
-		if !filepath.IsAbs(included) {
-			included = filepath.Join(filepath.Dir(path), included)
-		}
-		if err := eachRequirements(included, seen, visit); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return lines.Err()
-}
-
-var (
-	// comment is what pip takes for one.
-	comment = regexp.MustCompile(`(^|\s)#.*`)
-	// value is that of an option, up to the end of its first word.
-	value = regexp.MustCompile(`^\s*=?\s*(?:"([^"]+)"|'([^']+)'|(\S+))`)
-)
-
-// includedFile reads the forms pip knows: -r FILE, -rFILE, --requirement FILE,
-// --requirement=FILE, quoted or not, and the same for constraints.
-func includedFile(line string) (string, bool) {
-	line = strings.TrimSpace(comment.ReplaceAllString(line, ""))
-	for _, option := range []string{"--requirement", "--constraint", "-r", "-c"} {
-		rest, ok := strings.CutPrefix(line, option)
-		if match := value.FindStringSubmatch(rest); ok && match != nil {
-			return match[1] + match[2] + match[3], true
-		}
-	}
-	return "", false
 }

@@ -3,11 +3,13 @@ package python_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/internal/usertest"
+	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/python"
 )
 
@@ -24,6 +26,7 @@ func TestHash_ChangesWithEveryIncludedFile(t *testing.T) {
 		"-r base.txt", "-rbase.txt", "  -r   base.txt  ", "-r base.txt\r", "-r base.txt # why", "-r base.txt\t# why", "-r 'base.txt'",
 		"-r base.txt -c other.txt", "-r ./base.txt", "--requirement base.txt", "--requirement=base.txt", `--requirement="base.txt"`,
 		"-c base.txt", "-cbase.txt", "--constraint base.txt", "--constraint=base.txt",
+		"-r \\\nbase.txt", "--requirement \\\r\n  base.txt", "-c \\\n base\\\n.txt",
 	} {
 		t.Run(line, func(t *testing.T) {
 			path := requirements(t, "django", line)
@@ -86,6 +89,75 @@ func TestHash_IsOfTheInterpreterToo(t *testing.T) {
 	require.NotEqual(t, hash(t, path), other)
 }
 
+// A package beside the project is part of the requirements, in every form that
+// pip takes for a path.
+func TestHash_ChangesWithALocalPackage(t *testing.T) {
+	for _, line := range []string{
+		"./pkg", "./pkg[extra]", "-e ./pkg", "-e./pkg", "--editable=./pkg", "pkg @ ./pkg", "./pkg ; python_version > '3'", "sub/../pkg", "./pkg \\\n  # why",
+		"DIR/pkg", "file:DIR/pkg", "file://DIR/pkg", "pkg @ file://DIR/pkg", "-e file://DIR/pkg", "./pkg/shop-1.0.tar.gz", "-r more/local.txt",
+	} {
+		t.Run(line, func(t *testing.T) {
+			path := requirements(t, "django")
+			dir := filepath.Dir(path)
+			write(t, path, strings.ReplaceAll(line, "DIR", dir))
+			// pip takes paths from where it runs, not from the file that names them
+			write(t, filepath.Join(dir, "more/local.txt"), "./pkg")
+			for _, name := range []string{"shop-1.0.tar.gz", "src/shop.py"} {
+				write(t, filepath.Join(dir, "pkg", name), "one")
+			}
+			before := hash(t, path)
+			for _, made := range []string{"build/lib/shop.py", "src/shop.egg-info/PKG-INFO", "src/__pycache__/shop.pyc", ".git/HEAD"} {
+				write(t, filepath.Join(dir, "pkg", made), "made")
+			}
+			require.Equal(t, before, hash(t, path), "what installing leaves there")
+
+			write(t, filepath.Join(dir, "pkg/shop-1.0.tar.gz"), "two")
+
+			require.NotEqual(t, before, hash(t, path))
+		})
+	}
+}
+
+func TestHash_TakesNoPackageForAPath(t *testing.T) {
+	lines := []string{"django==5.2", "shop[extra] @ https://example.org/shop.zip", "git+https://example.org/pkg", "--find-links ./pkg", "-e git+ssh://git@example.org/pkg"}
+	path := requirements(t, lines...)
+	before := hash(t, path)
+
+	for _, name := range []string{"django", "shop", "pkg", "example.org/pkg", "https:/example.org/shop.zip"} {
+		write(t, filepath.Join(filepath.Dir(path), name, "setup.py"), "two")
+	}
+
+	require.Equal(t, before, hash(t, path))
+}
+
+// A project that is its own package holds the wheelhouse, and the builds beside it.
+func TestHash_DoesNotReadWhatWeMake(t *testing.T) {
+	path := requirements(t, "-e .")
+	house := python.Wheelhouse{Dir: filepath.Join(filepath.Dir(path), "deploy/deps/wheelhouse")}
+	before := must(house.Hash(path))
+
+	write(t, filepath.Join(filepath.Dir(path), "deploy/builds/a/setup.py"), "made")
+	require.Equal(t, before, must(house.Hash(path)))
+
+	write(t, filepath.Join(filepath.Dir(path), "setup.py"), "new")
+	require.NotEqual(t, before, must(house.Hash(path)))
+}
+
+func TestHash_FollowsALinkToTheInterpreter(t *testing.T) {
+	path := requirements(t, "django")
+	dir := t.TempDir()
+	link := filepath.Join(dir, "python3")
+	house := python.Wheelhouse{Python: python.Python{Path: link}}
+	hashes := map[string]bool{}
+	for _, version := range []string{"python3.11", "python3.12"} {
+		write(t, filepath.Join(dir, version), version)
+		require.NoError(t, files.Symlink(version, link))
+		hashes[must(house.Hash(path))] = true
+	}
+
+	require.Len(t, hashes, 2)
+}
+
 func TestHash_OfAMissingFileIsAnError(t *testing.T) {
 	_, err := python.Wheelhouse{}.Hash("/nonexistent/requirements.txt")
 
@@ -112,9 +184,10 @@ func TestFill_FetchesOnceWhatInstallInstalls(t *testing.T) {
 	require.True(t, reused)
 	require.Equal(t, sum, again)
 
-	venv := newVenv(t, house.Python)
+	venv := t.TempDir()
 	strayEnvironment(t, venv)
-	require.NoError(t, house.Install(t.Context(), sum, venv))
+	requireInstalls(t, house, sum)
+	venv = place(t, house, sum)
 	require.Equal(t, "42", run(t, venv, "import shop; print(shop.total())"))
 }
 
@@ -171,7 +244,8 @@ func TestFill_ThatFailsShowsWhatPipSaidAndLeavesNoWheelhouse(t *testing.T) {
 	data, err := os.ReadFile(house.Python.Log)
 	require.NoError(t, err)
 	require.Contains(t, string(data), "-m pip wheel ")
-	require.ErrorIs(t, house.Install(t.Context(), sum, usertest.Dir(t)), python.ErrNoWheels)
+	_, err = house.Install(t.Context(), sum)
+	require.ErrorIs(t, err, python.ErrNoWheels)
 }
 
 func TestFill_OfNoRequirementsInstallsNothing(t *testing.T) {
@@ -180,16 +254,20 @@ func TestFill_OfNoRequirementsInstallsNothing(t *testing.T) {
 	require.NoError(t, err)
 	venv := usertest.Dir(t)
 
-	require.NoError(t, house.Install(t.Context(), sum, venv))
+	requireInstalls(t, house, sum)
 
-	usertest.RequireNames(t, venv)
+	usertest.RequireNames(t, filepath.Join(place(t, house, sum), "lib", libName(t, house.Python), "site-packages"))
 }
 
 func TestInstall_NeedsAFilledWheelhouse(t *testing.T) {
-	err := python.Wheelhouse{Dir: t.TempDir()}.Install(t.Context(), "0123456789abcdef", "/srv/a")
+	house := newHouse(t)
+
+	_, err := house.Install(t.Context(), "0123456789abcdef")
 
 	require.ErrorIs(t, err, python.ErrNoWheels)
-	require.EqualError(t, err, "install into /srv/a: the wheelhouse does not have these requirements")
+	require.EqualError(t, err, "install requirements 0123456789abcdef: the wheelhouse does not have these requirements")
+	require.NoDirExists(t, filepath.Join(house.Installed, "0123456789abcdef"))
+	require.ErrorIs(t, house.Place(t.Context(), "0123456789abcdef", t.TempDir()), python.ErrNotInstalled)
 }
 
 func must(sum string, err error) string {

@@ -11,8 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hadjango/hadjango/builds"
-	"github.com/hadjango/hadjango/config"
-	"github.com/hadjango/hadjango/internal/command"
 	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/precompress"
 	"github.com/hadjango/hadjango/python"
@@ -91,7 +89,7 @@ func (s *Site) clearIncomplete(name builds.Name) error {
 func (m *making) run(ctx context.Context) error {
 	group, inner := errgroup.WithContext(ctx)
 	group.Go(func() error { return m.source(inner) })
-	group.Go(func() error { return m.step(inner, "wheels", m.wheels) })
+	group.Go(func() error { return m.dependencies(inner) })
 	group.Go(func() error { return m.nodeModules(inner) })
 	if err := group.Wait(); err != nil {
 		return err
@@ -107,6 +105,9 @@ func (m *making) run(ctx context.Context) error {
 		return err
 	}
 	if err := m.step(ctx, "precompress", m.precompress); err != nil {
+		return err
+	}
+	if err := m.step(ctx, "share", m.shareWithNewest); err != nil {
 		return err
 	}
 	if err := m.step(ctx, "configuration", m.configure); err != nil {
@@ -126,13 +127,21 @@ func (m *making) source(ctx context.Context) error {
 	return group.Wait()
 }
 
-// foreignCode runs what is not ours: installing requirements, and the
-// project's build commands.
-func (m *making) foreignCode(ctx context.Context) error {
-	if err := m.user.Own(m.dir); err != nil {
+func (m *making) dependencies(ctx context.Context) error {
+	if err := m.step(ctx, "wheels", m.wheels); err != nil {
 		return err
 	}
+	return m.step(ctx, "install", m.install)
+}
+
+// foreignCode runs what is not ours: the project's build commands. The
+// virtualenv is there before the build is the user's: Own leaves alone what
+// the build has in common with others.
+func (m *making) foreignCode(ctx context.Context) error {
 	if err := m.step(ctx, "virtualenv", m.virtualenv); err != nil {
+		return err
+	}
+	if err := m.user.Own(m.dir); err != nil {
 		return err
 	}
 	for _, c := range m.config.Build {
@@ -229,22 +238,27 @@ func (m *making) wheels(ctx context.Context, _ Step) (detail string, reused bool
 	return m.manifest.Requirements, reused, err
 }
 
+// install makes what builds take their virtualenvs from, where it is not there
+// yet: once, also when two builds are made side by side.
+func (m *making) install(ctx context.Context, _ Step) (detail string, reused bool, err error) {
+	m.installing.Lock()
+	defer m.installing.Unlock()
+	reused, err = m.wheelhouseFor(m.python).Install(ctx, m.manifest.Requirements)
+	return "", reused, err
+}
+
 func (m *making) virtualenv(ctx context.Context, _ Step) (detail string, reused bool, err error) {
-	if err := m.python.Venv(ctx, m.dir); err != nil || m.manifest.Requirements == "" {
-		return "", false, err
-	}
-	return "", false, m.wheelhouseFor(m.python).Install(ctx, m.manifest.Requirements, m.dir)
+	return "", false, m.wheelhouseFor(m.python).Place(ctx, m.manifest.Requirements, m.dir)
 }
 
 // compile saves the workers, who may not write here, compiling at each start.
-// A file that does not compile fails where it is imported, if it is.
-func (m *making) compile(ctx context.Context, _ Step) (string, bool, error) {
-	err := m.runInBuild(ctx, m.name, m.manifest.Tag, config.Command{"python", "-m", "compileall", "-q", "-x", "/lib/", "."})
-	var failed *command.Error
-	if errors.As(err, &failed) && ctx.Err() == nil {
-		return "not all", false, nil
+// What is installed is compiled already.
+func (m *making) compile(ctx context.Context, _ Step) (detail string, reused bool, err error) {
+	all, err := m.python.Compile(ctx, m.dir, "lib/python3")
+	if err == nil && !all {
+		detail = "not all"
 	}
-	return "", false, err
+	return detail, false, err
 }
 
 // precompress works on what the user can no longer change, so that nobody puts
@@ -291,7 +305,7 @@ func (s *Site) inProject(name string) string {
 }
 
 func (s *Site) wheelhouseFor(p python.Python) python.Wheelhouse {
-	return python.Wheelhouse{Python: p, Dir: s.wheelhouse(), Cache: s.cache()}
+	return python.Wheelhouse{Python: p, Dir: s.wheelhouse(), Cache: s.cache(), Installed: s.installed()}
 }
 
 // BuildWheels fills the wheelhouse with what the project requires. It tells

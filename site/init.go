@@ -81,15 +81,20 @@ func (s *Site) firstBuilds() (live, stage builds.Name, err error) {
 
 // createMissing makes the two builds side by side.
 func (s *Site) createMissing(ctx context.Context, programs stack.Programs, names ...builds.Name) error {
-	group, ctx := errgroup.WithContext(ctx)
+	var made []builds.Name
+	group, inner := errgroup.WithContext(ctx)
 	for _, name := range names {
 		if manifest, err := s.store.Manifest(name); err == nil && manifest.Complete {
 			s.reporter.Note(fmt.Sprintf("build %s: there already", name))
 			continue
 		}
-		group.Go(func() error { return s.createBuild(ctx, programs, name) })
+		made = append(made, name)
+		group.Go(func() error { return s.createBuild(inner, programs, name) })
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return s.shareAfter(ctx, made)
 }
 
 // firstDatabase makes and fills the database where there is none.

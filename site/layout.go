@@ -32,6 +32,7 @@ func (l layout) nodeDir() string               { return filepath.Join(l.deploy, 
 func (l layout) cache() string                 { return filepath.Join(l.deploy, "deps", "cache") }
 func (l layout) testVenvs() string             { return filepath.Join(l.deploy, "deps", "tests") }
 func (l layout) testScratch() string           { return filepath.Join(l.deploy, "deps", "scratch") }
+func (l layout) installed() string             { return filepath.Join(l.deploy, "deps", "installed") }
 func (l layout) data() string                  { return l.deployFile("data") }
 func (l layout) etc(name string) string        { return filepath.Join(l.deploy, "etc", name) }
 func (l layout) log(name string) string        { return filepath.Join(l.deploy, "logs", name) }
@@ -110,7 +111,7 @@ func (l layout) check() error {
 func (s *Site) prepare() error {
 	for _, dir := range []string{
 		s.builds(), s.assets(), filepath.Join(s.assets(), "static"), s.etc(""), s.etc("pages"), s.deployFile("tmp"), s.deployFile("deps"),
-		s.testVenvs(), s.nodeDir(),
+		s.installed(), s.testVenvs(), s.nodeDir(),
 	} {
 		if err := s.ours(dir, 0o755); err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/account"
+	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/site"
 	"github.com/hadjango/hadjango/uwsgi"
@@ -26,7 +27,7 @@ func TestActivate_NeverTakesAwayWhatServes(t *testing.T) {
 	s.reopen(strings.Replace(s.read("hadjango.yml"), "max: 2}", "max: 2, preload: false}", 1))
 	require.NoError(t, s.Init(t.Context()))
 	s.reopen(strings.Replace(s.read("hadjango.yml"), "timeouts: {", "timeouts: {start: 2s, ", 1))
-	s.write("deploy/builds/a/app.py", "import time\nwhile True: time.sleep(1)\n")
+	s.spoil("a", "import time\nwhile True: time.sleep(1)\n")
 	worker := s.workers("a")[0]
 	require.NoError(t, syscall.Kill(worker.PID, syscall.SIGKILL))
 	require.Eventually(t, func() bool { return len(s.ready("a")) == 1 }, time.Minute, time.Millisecond)
@@ -44,11 +45,11 @@ func TestRestart_AfterOneThatWasKilled(t *testing.T) {
 	s := newTestSite(t, "")
 	require.NoError(t, s.Init(t.Context()))
 	good := s.read("deploy/builds/a/app.py")
-	s.write("deploy/builds/a/app.py", "1/0\n")
+	s.spoil("a", "1/0\n")
 	require.NoError(t, os.Symlink("uwsgi.d/zerg2.ini", filepath.Join(s.dir, "deploy/builds/a/zerg2.ini")))
 	require.Eventually(t, func() bool { return strings.Contains(s.readLog("a.zerg2.log"), "ZeroDivisionError") }, time.Minute, time.Millisecond)
 	require.Equal(t, site.Active, s.state("a"))
-	s.write("deploy/builds/a/app.py", good)
+	s.spoil("a", good)
 
 	require.NoError(t, s.Restart(t.Context(), "a"))
 
@@ -231,6 +232,15 @@ func TestStatus_ShowsABrokenBuildAndTheOthers(t *testing.T) {
 	require.Equal(t, site.Broken, s.state("a"))
 	require.Equal(t, site.Stopped, s.state("b"))
 	require.NoError(t, s.CreateBuild(t.Context(), "a"), "it is made anew")
+}
+
+// spoil changes the application of a complete build, which nobody should: its
+// file may be another build's too, and Python does not look at it again.
+func (s testSite) spoil(name builds.Name, text string) {
+	s.t.Helper()
+	dir := filepath.Join(s.dir, "deploy/builds", string(name))
+	require.NoError(s.t, os.RemoveAll(filepath.Join(dir, "__pycache__")))
+	require.NoError(s.t, files.Write(filepath.Join(dir, "app.py"), []byte(text), 0o644))
 }
 
 func (s testSite) unit(name builds.Name, slot string) uwsgi.Unit {

@@ -69,6 +69,8 @@ type Site struct {
 	foreign error
 	// fetching is held by who fetches node modules.
 	fetching sync.Mutex
+	// installing is held by the build that installs the requirements.
+	installing sync.Mutex
 }
 
 // Open returns the site in dir. It reads the configuration and changes nothing.

@@ -3,12 +3,9 @@ package site
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"net"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/hadjango/hadjango/builds"
@@ -63,8 +60,10 @@ type BuildStatus struct {
 	WorkersMax   int `json:"workers_max"`
 	// MemoryBytes is the proportional share (Pss) of all its processes.
 	MemoryBytes uint64 `json:"memory_bytes"`
-	// SizeBytes is what its files take on disk, static files included.
-	SizeBytes int64 `json:"size_bytes"`
+	// SizeBytes is what its files take on disk, static files included. Of them
+	// SharedBytes are another's too and would stay if the build were removed.
+	SizeBytes   int64 `json:"size_bytes"`
+	SharedBytes int64 `json:"shared_bytes"`
 }
 
 // Status looks at the site. It changes nothing and waits for nobody; the
@@ -94,8 +93,8 @@ func (s *Site) buildStatus(ctx context.Context, name builds.Name) BuildStatus {
 	port, _ := builds.Endpoint{Build: name}.Port(s.config.Port)
 	b := BuildStatus{
 		Name: name, Port: port, Tag: manifest.Tag, Created: manifest.Created,
-		SizeBytes: diskUsage(s.store.Path(name)) + diskUsage(s.static(name)),
 	}
+	b.SizeBytes, b.SharedBytes = diskUsage(s.store.Path(name), s.static(name))
 	if p, ok := s.store.PointerTo(name); ok {
 		b.Pointer = p.String()
 	}
@@ -144,29 +143,4 @@ func memory(pid int) uint64 {
 func (s *Site) url(p builds.Pointer) string {
 	_, port, _ := net.SplitHostPort(s.config.Listen[0])
 	return "http://" + strings.TrimSuffix(net.JoinHostPort(s.hosts(p)[0], port), ":80") + "/"
-}
-
-// blockSize is the unit of st_blocks, whatever the file system's own is.
-const blockSize = 512
-
-// diskUsage is what a tree takes on disk; a file with several names in it
-// counts once. What vanishes meanwhile is passed over.
-func diskUsage(root string) int64 {
-	var sum int64
-	seen := map[uint64]bool{}
-	_ = filepath.WalkDir(root, func(_ string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return nil
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return nil
-		}
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok && !seen[stat.Ino] {
-			seen[stat.Ino] = stat.Nlink > 1
-			sum += stat.Blocks * blockSize
-		}
-		return nil
-	})
-	return sum
 }

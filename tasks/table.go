@@ -6,18 +6,18 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/hadjango/hadjango/internal/lines"
+	"github.com/hadjango/hadjango/internal/human"
 	"github.com/hadjango/hadjango/site"
 )
 
 // writeStatus writes a site's status for a person.
 func writeStatus(w io.Writer, status site.Status) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "BUILD\tPOINTER\tSTATE\tPORT\tTAG\tAGE\tREADY\tBUSY\tMEMORY\tSIZE")
+	fmt.Fprintln(table, "BUILD\tPOINTER\tSTATE\tPORT\tTAG\tAGE\tREADY\tBUSY\tMEMORY\tSIZE\tOWN")
 	for _, b := range status.Builds {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n",
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
 			b.Name, dash(b.Pointer), b.State, b.Port, dash(b.Tag), age(b.Created),
-			workers(b), busy(b), bytes(int64(b.MemoryBytes)), bytes(b.SizeBytes))
+			workers(b), busy(b), bytes(int64(b.MemoryBytes)), bytes(b.SizeBytes), bytes(b.SizeBytes-b.SharedBytes))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -85,5 +85,5 @@ func bytes(n int64) string {
 	if n == 0 {
 		return "–"
 	}
-	return lines.Bytes(n)
+	return human.Bytes(n)
 }

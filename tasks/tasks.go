@@ -122,6 +122,26 @@ func CreateBuild(ctx context.Context, name string) error {
 	})
 }
 
+// MakeIncrementalBuild lets a build share its equal files with another; refused for live and stage.
+func MakeIncrementalBuild(
+	ctx context.Context,
+	name string,
+	// the build to share with (default: live)
+	basis *string,
+) error {
+	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+		with, err := optionalBuild(s, basis)
+		if err != nil {
+			return err
+		}
+		saving, err := s.MakeIncrementalBuild(ctx, name, with)
+		if err != nil {
+			return err
+		}
+		return printLine(saving)
+	})
+}
+
 // Activate starts a build: its sockets, and workers that have loaded the application.
 func Activate(ctx context.Context, name string) error {
 	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
@@ -176,12 +196,9 @@ func SwapLive(
 	build *string,
 ) error {
 	return with(ctx, func(ctx context.Context, s *site.Site) error {
-		var name builds.Name
-		if build != nil {
-			var err error
-			if name, err = s.ParseName(*build); err != nil {
-				return err
-			}
+		name, err := optionalBuild(s, build)
+		if err != nil {
+			return err
 		}
 		swap, err := s.SwapLive(ctx, name)
 		if err != nil {
@@ -248,6 +265,7 @@ func Keep(ctx context.Context) error {
 }
 
 // Status shows the builds: pointer, state, port, tag, age, workers, memory, size.
+// Status shows the builds: pointer, state, port, tag, age, workers, memory, size, and what of it is the build's alone.
 func Status(
 	ctx context.Context,
 	// for programs

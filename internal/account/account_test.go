@@ -139,7 +139,7 @@ func TestUser_WhoRunsItOwnsEverythingAlready(t *testing.T) {
 func TestOwnAndSeal_LeaveWhatAnotherTreeHasToo(t *testing.T) {
 	needRoot(t)
 	other := another(t)
-	dir := openDir(t)
+	dir := usertest.OpenDir(t)
 	served, tree := filepath.Join(dir, "served", "file"), filepath.Join(dir, "tree")
 	write(t, served)
 	require.NoError(t, other.Own(filepath.Dir(served)))

@@ -17,11 +17,3 @@ func TestLast_KeepsTheEnd(t *testing.T) {
 func TestIndent_MovesEveryLine(t *testing.T) {
 	require.Equal(t, "    a\n    b", lines.Indent("a\nb"))
 }
-
-func TestBytes_AsAPersonSaysThem(t *testing.T) {
-	for n, want := range map[int64]string{
-		512: "0.5 kB", 10 << 10: "10 kB", 1<<20 - 1: "1024 kB", 3 << 20: "3.0 MB", 5 << 40: "5120 GB",
-	} {
-		require.Equal(t, want, lines.Bytes(n))
-	}
-}
