@@ -36,7 +36,7 @@ type ShareReport struct {
 	Bytes int64
 	// Already were one with it before.
 	Already int
-	// Size is what all regular files of the build took on disk before.
+	// Size is what the build took on disk before.
 	Size int64
 }
 
@@ -131,14 +131,13 @@ func (s *sharing) pairs(ctx context.Context) ([]sharePair, error) {
 	}
 	var basis, own map[string]fs.FileInfo
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) { basis, err = s.regularFiles(ctx, s.basis); return err })
-	group.Go(func() (err error) { own, err = s.regularFiles(ctx, s.dir); return err })
+	group.Go(func() (err error) { basis, _, err = s.regularFiles(ctx, s.basis); return err })
+	group.Go(func() (err error) { own, s.report.Size, err = s.regularFiles(ctx, s.dir); return err })
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	var pairs []sharePair
 	for path, info := range own {
-		s.report.Size += onDisk(info)
 		switch there := basis[path]; {
 		case there == nil || info.Size() == 0 || s.skips(path) || !alike(there, info):
 		case os.SameFile(there, info):
@@ -150,16 +149,25 @@ func (s *sharing) pairs(ctx context.Context) ([]sharePair, error) {
 	return pairs, nil
 }
 
-func (s *sharing) regularFiles(ctx context.Context, root string) (map[string]fs.FileInfo, error) {
-	found := map[string]fs.FileInfo{}
-	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
-		if err = errors.Join(err, ctx.Err()); err != nil || !entry.Type().IsRegular() {
+// regularFiles are those of a tree by their path in it; size is what all of it
+// takes on disk.
+func (s *sharing) regularFiles(ctx context.Context, root string) (found map[string]fs.FileInfo, size int64, err error) {
+	found = map[string]fs.FileInfo{}
+	err = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err = errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
-		found[name[len(root)+1:]], err = entry.Info()
-		return err
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		size += onDisk(info)
+		if info.Mode().IsRegular() {
+			found[name[len(root)+1:]] = info
+		}
+		return nil
 	})
-	return found, err
+	return found, size, err
 }
 
 func (s *sharing) skips(path string) bool {

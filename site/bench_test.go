@@ -2,9 +2,13 @@ package site_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,4 +159,95 @@ func countLost(answers []load.Answer) (lost int) {
 		}
 	}
 	return lost
+}
+
+// BenchmarkBuild measures, in one run, what a build of the demo project takes:
+// as it was made before, with a virtualenv and pip for each and nothing in
+// common; the first one; the second; and one that is made incremental
+// afterwards. The wheels are there in each case.
+//
+//	go test ./site -run '^$' -bench Build -benchtime 5x
+func BenchmarkBuild(b *testing.B) {
+	s := newDjangoSite(b)
+	_, err := s.BuildWheels(b.Context())
+	require.NoError(b, err)
+	var before, first, second, incremental, whole, own float64
+	for b.Loop() {
+		s.removeBuilds()
+		first += s.millis(func() error { return s.CreateBuild(b.Context(), "a") })
+		second += s.millis(func() error { return s.CreateBuild(b.Context(), "b") })
+		whole += float64(s.statusOf("b").SizeBytes)
+		own += float64(s.statusOf("b").SizeBytes - s.statusOf("b").SharedBytes)
+		before += s.otherSteps("a", "install", "virtualenv", "share") + s.pipMillis()
+		s.unshare("b")
+		incremental += s.millis(func() error { _, err := s.MakeIncrementalBuild(b.Context(), "b", "a"); return err })
+	}
+	n := float64(b.N)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(before/n, "before-ms")
+	b.ReportMetric(first/n, "first-ms")
+	b.ReportMetric(second/n, "second-ms")
+	b.ReportMetric(incremental/n, "incremental-ms")
+	b.ReportMetric(whole/n/(1<<20), "before-MB")
+	b.ReportMetric(own/n/(1<<20), "second-MB")
+}
+
+func (s testSite) removeBuilds() {
+	s.t.Helper()
+	for _, b := range s.statuses() {
+		require.NoError(s.t, s.Remove(s.t.Context(), b.Name))
+	}
+	require.NoError(s.t, os.RemoveAll(filepath.Join(s.dir, "deploy/deps/installed")))
+}
+
+// otherSteps is how long a build was made, but for some steps.
+func (s testSite) otherSteps(name builds.Name, but ...string) (millis float64) {
+	for _, step := range s.manifest(name).Steps {
+		if !slices.Contains(but, step.Name) {
+			millis += float64(step.Millis)
+		}
+	}
+	return millis
+}
+
+// pipMillis is how long a virtualenv takes that pip installs the wheels into.
+func (s testSite) pipMillis() float64 {
+	dir, err := os.MkdirTemp(s.dir, "venv")
+	require.NoError(s.t, err)
+	defer os.RemoveAll(dir)
+	wheels, err := filepath.Glob(filepath.Join(s.dir, "deploy/deps/wheelhouse/*/*.whl"))
+	require.NoError(s.t, err)
+	require.NotEmpty(s.t, wheels)
+	pip := filepath.Join(s.dir, "deploy/deps/cache/venv/bin/python")
+	return s.millis(func() error {
+		venv := exec.CommandContext(s.t.Context(), pip, "-m", "venv", "--without-pip", dir)
+		install := exec.CommandContext(s.t.Context(), pip, append([]string{"-m", "pip", "--python", filepath.Join(dir, "bin/python"),
+			"install", "--quiet", "--no-index", "--no-deps", "--no-cache-dir", "--disable-pip-version-check"}, wheels...)...)
+		return errors.Join(venv.Run(), install.Run())
+	})
+}
+
+// BenchmarkStatus looks at ten builds of 5,000 files, half of which are shared
+// by all.
+func BenchmarkStatus(b *testing.B) {
+	s := newTestSite(b, "")
+	for i := range 10 {
+		for j := range 5000 {
+			path := fmt.Sprintf("deploy/builds/%s/dir%d/sub%d/file%d", builds.NameAt(i), j%10, j%150, j)
+			if i > 0 && j%2 == 0 {
+				s.linkFile(fmt.Sprintf("deploy/builds/a/dir%d/sub%d/file%d", j%10, j%150, j), path)
+			} else {
+				s.write(path, "file")
+			}
+		}
+	}
+	for b.Loop() {
+		require.Len(b, s.statuses(), 10)
+	}
+}
+
+func (s testSite) linkFile(from, to string) {
+	to = filepath.Join(s.dir, to)
+	require.NoError(s.t, os.MkdirAll(filepath.Dir(to), 0o755))
+	require.NoError(s.t, os.Link(filepath.Join(s.dir, from), to))
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // newDjangoSite is a site of the repository's own demo project.
-func newDjangoSite(t *testing.T) testSite {
+func newDjangoSite(t testing.TB) testSite {
 	t.Helper()
 	s := newTestSite(t, "")
 	require.NoError(t, copy.Copy("../addons-server", filepath.Join(s.dir, "addons-server")))

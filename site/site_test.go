@@ -52,12 +52,18 @@ type testSite struct {
 // hadjango.yml. Its servers are ended with the test, and nothing may be left.
 func newTestSite(t testing.TB, config string) testSite {
 	t.Helper()
+	return newTestSiteIn(t, "", config)
+}
+
+// newTestSiteIn is newTestSite on the file system of a directory.
+func newTestSiteIn(t testing.TB, parent, config string) testSite {
+	t.Helper()
 	if test, ok := t.(*testing.T); ok {
 		test.Parallel()
 	}
 	servertest.Need(t)
 	// short, because paths of unix sockets are, and open to whom root becomes
-	dir, err := os.MkdirTemp("", "hj")
+	dir, err := os.MkdirTemp(parent, "hj")
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o755))
 	address := servertest.FreeAddress(t)
