@@ -9,8 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
+	"strings"
 
 	"github.com/hadjango/hadjango/internal/command"
 	"github.com/hadjango/hadjango/internal/files"
@@ -27,8 +26,8 @@ var ErrNoWheels = errors.New("the wheelhouse does not have these requirements")
 // when they were fetched.
 func (w Wheelhouse) Install(ctx context.Context, hash string) (reused bool, err error) {
 	dir := w.installed(hash)
-	if _, err := os.Stat(dir); err == nil {
-		return true, nil
+	if there, err := isWhole(dir); there || err != nil {
+		return there, err
 	}
 	if err := w.install(ctx, hash, dir); err != nil {
 		return false, fmt.Errorf("install requirements %s: %w", hash, err)
@@ -43,14 +42,55 @@ func (w Wheelhouse) installed(hash string) string {
 	return filepath.Join(w.Installed, hash)
 }
 
+// Packages is where Python finds what Install has installed of a hash. The
+// error wraps [fs.ErrNotExist] where that has not been done.
+func (w Wheelhouse) Packages(hash string) (dir string, err error) {
+	found, err := filepath.Glob(filepath.Join(w.installed(hash), installedVenv, "lib", "python3*", "site-packages"))
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("packages of requirements %s: %w", hash, fs.ErrNotExist)
+	}
+	if err != nil {
+		return "", err
+	}
+	return found[0], nil
+}
+
 // An installed tree: the virtualenv, and what is to be known of it.
 const (
 	installedVenv = "venv"
 	installedFile = "installed.json"
 )
 
+// isWhole tells whether what is installed in dir can be used. What was made
+// since the machine started is on disk or in memory, and is brought to the disk
+// now, which takes no time then as a rule; what was made before and may have
+// been only in memory may have been lost with it.
+func isWhole(dir string) (bool, error) {
+	about, err := readInstallation(dir)
+	switch {
+	case err != nil:
+		// not there, or spoiled
+		return false, nil
+	case about.Boot == "":
+		return true, nil
+	case about.Boot != bootID():
+		return false, nil
+	}
+	if err := files.SyncFS(dir); err != nil {
+		return false, err
+	}
+	about.Boot = ""
+	return true, about.write(dir)
+}
+
+// bootID names the time since the machine started; empty where nothing does.
+func bootID() string {
+	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(id))
+}
+
 // install makes the virtualenv beside its place and moves it there when it is
-// complete and on disk, so that one that exists is whole.
+// complete, so that one that exists is whole.
 func (w Wheelhouse) install(ctx context.Context, hash, dir string) error {
 	part := dir + ".part"
 	if err := os.RemoveAll(part); err != nil {
@@ -79,7 +119,8 @@ func (w Wheelhouse) install(ctx context.Context, hash, dir string) error {
 	if err := about.write(part); err != nil {
 		return err
 	}
-	if err := syncAll(part); err != nil {
+	// what a power cut has spoiled
+	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
 	if err := os.Rename(part, dir); err != nil {
@@ -119,17 +160,6 @@ func (w Wheelhouse) pipInstall(ctx context.Context, hash, venv string) error {
 	}.Run(ctx)
 }
 
-// syncAll lets all that was written reach the disk, in one call: a power cut
-// must not leave a virtualenv whose files are empty for all builds to come.
-func syncAll(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return unix.Syncfs(int(d.Fd()))
-}
-
 // installation is what is known of an installed virtualenv.
 type installation struct {
 	// MadeAt is the path that the files in Own hold: where it was made, which is
@@ -137,11 +167,14 @@ type installation struct {
 	MadeAt string `json:"made_at"`
 	// Own are the files that each copy needs for itself, with its own path.
 	Own []string `json:"own"`
+	// Boot names the machine's start since which the files may be only in
+	// memory; empty once they are on disk. A first build need not wait for that.
+	Boot string `json:"boot,omitempty"`
 }
 
 // describeVenv looks into every file, once, for the virtualenv's path.
 func describeVenv(venv string) (installation, error) {
-	about := installation{MadeAt: venv}
+	about := installation{MadeAt: venv, Boot: bootID()}
 	err := filepath.WalkDir(venv, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err

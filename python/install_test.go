@@ -69,13 +69,44 @@ func fillShop(t *testing.T, house python.Wheelhouse) string {
 
 func TestInstall_IsDoneOnce(t *testing.T) {
 	house, hash := shopHouse(t)
-	before := disktest.Inodes(t, house.Installed)
+	venv := filepath.Join(house.Installed, hash, "venv")
+	before := disktest.Inodes(t, venv)
 
-	reused, err := house.Install(t.Context(), hash)
+	for range 2 {
+		reused, err := house.Install(t.Context(), hash)
 
-	require.NoError(t, err)
-	require.True(t, reused)
-	require.Equal(t, before, disktest.Inodes(t, house.Installed))
+		require.NoError(t, err)
+		require.True(t, reused)
+		require.Equal(t, before, disktest.Inodes(t, venv))
+	}
+}
+
+// A power cut empties files that had not reached the disk. Whether they had is
+// known from the second use on.
+func TestInstall_TrustsNothingThatAPowerCutMayHaveSpoiled(t *testing.T) {
+	for name, used := range map[string]bool{"never used again": false, "used again before": true} {
+		t.Run(name, func(t *testing.T) {
+			house, hash := shopHouse(t)
+			if used {
+				_, err := house.Install(t.Context(), hash)
+				require.NoError(t, err)
+			}
+			about := filepath.Join(house.Installed, hash, "installed.json")
+			data, err := os.ReadFile(about)
+			require.NoError(t, err)
+			boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+			require.NoError(t, err)
+			another := bytes.ReplaceAll(data, bytes.TrimSpace(boot), []byte("another"))
+			require.NoError(t, os.WriteFile(about, another, 0o644))
+
+			reused, err := house.Install(t.Context(), hash)
+
+			require.NoError(t, err)
+			require.Equal(t, used, reused)
+			requireScriptsRun(t, place(t, house, hash))
+			usertest.RequireNames(t, house.Installed, hash)
+		})
+	}
 }
 
 // What many builds have in common nobody may write to, least of all their code.
@@ -268,19 +299,20 @@ func TestInstall_BeginsAnewAfterAnInterruption(t *testing.T) {
 	house := newHouse(t)
 	hash := fillShop(t, house)
 	write(t, filepath.Join(house.Installed, hash+".part/venv/bin/python"), "half a file")
+	write(t, filepath.Join(house.Installed, hash, "installed.json"), "half a")
 	for _, limit := range []time.Duration{time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond} {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		_, err := house.Install(ctx, hash)
 		cancel()
 		if err != nil {
-			require.NoDirExists(t, filepath.Join(house.Installed, hash))
+			require.NoDirExists(t, filepath.Join(house.Installed, hash, "venv"))
 		}
 	}
 
 	_, err := house.Install(t.Context(), hash)
 
 	require.NoError(t, err)
-	requireNames(t, house.Installed, hash)
+	usertest.RequireNames(t, house.Installed, hash)
 	requireScriptsRun(t, place(t, house, hash))
 }
 

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/hadjango/hadjango/internal/usertest"
 	"github.com/hadjango/hadjango/internal/files"
+	"github.com/hadjango/hadjango/internal/usertest"
 	"github.com/hadjango/hadjango/python"
 )
 

@@ -30,7 +30,6 @@ func (l layout) media() string                 { return filepath.Join(l.assets()
 func (l layout) wheelhouse() string            { return filepath.Join(l.deploy, "deps", "wheelhouse") }
 func (l layout) nodeDir() string               { return filepath.Join(l.deploy, "deps", "node") }
 func (l layout) cache() string                 { return filepath.Join(l.deploy, "deps", "cache") }
-func (l layout) testVenvs() string             { return filepath.Join(l.deploy, "deps", "tests") }
 func (l layout) testScratch() string           { return filepath.Join(l.deploy, "deps", "scratch") }
 func (l layout) installed() string             { return filepath.Join(l.deploy, "deps", "installed") }
 func (l layout) data() string                  { return l.deployFile("data") }
@@ -111,7 +110,7 @@ func (l layout) check() error {
 func (s *Site) prepare() error {
 	for _, dir := range []string{
 		s.builds(), s.assets(), filepath.Join(s.assets(), "static"), s.etc(""), s.etc("pages"), s.deployFile("tmp"), s.deployFile("deps"),
-		s.installed(), s.testVenvs(), s.nodeDir(),
+		s.installed(), s.nodeDir(),
 	} {
 		if err := s.ours(dir, 0o755); err != nil {
 			return err

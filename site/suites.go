@@ -2,9 +2,7 @@ package site
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/hadjango/hadjango/builds"
@@ -73,8 +71,7 @@ func (s *Site) Test(ctx context.Context, name builds.Name, suite Suite, args ...
 }
 
 // testPackages is where Python finds what only the tests need; empty when that
-// is nothing. It is made as a whole beside its place, once for each content of
-// the requirements.
+// is nothing. It is made once for each content of the requirements.
 func (s *Site) testPackages(ctx context.Context) (dir string, err error) {
 	requirements := s.inProject(s.config.Tests.Requirements)
 	if requirements == "" {
@@ -90,37 +87,24 @@ func (s *Site) testPackages(ctx context.Context) (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	venv := filepath.Join(s.testVenvs(), hash)
-	if _, err := os.Stat(venv); err != nil {
-		if err := s.makeTestPackages(ctx, house, requirements, venv); err != nil {
-			return "", err
-		}
+	if dir, err := house.Packages(hash); err == nil {
+		return dir, nil
 	}
-	found, err := filepath.Glob(filepath.Join(venv, "lib", "python3*", "site-packages"))
-	return append(found, "")[0], err
+	if err := s.makeTestPackages(ctx, house, requirements); err != nil {
+		return "", err
+	}
+	return house.Packages(hash)
 }
 
-func (s *Site) makeTestPackages(ctx context.Context, house python.Wheelhouse, requirements, venv string) error {
+func (s *Site) makeTestPackages(ctx context.Context, house python.Wheelhouse, requirements string) error {
 	return s.changing(ctx, "test", func(ctx context.Context) error {
 		return s.step(ctx, "packages of the tests", func(ctx context.Context, _ Step) (string, error) {
 			hash, _, err := house.Fill(ctx, requirements)
 			if err != nil {
 				return "", err
 			}
-			part := venv + ".part"
-			if err := os.RemoveAll(part); err != nil {
-				return "", err
-			}
-			if err := s.user.MkdirAll(part, 0o755); err != nil {
-				return "", err
-			}
-			if err := house.Python.Venv(ctx, part); err != nil {
-				return "", err
-			}
-			if err := house.Install(ctx, hash, part); err != nil {
-				return "", err
-			}
-			return hash, errors.Join(s.user.Seal(part), os.Rename(part, venv))
+			_, err = house.Install(ctx, hash)
+			return hash, err
 		})
 	})
 }

@@ -46,8 +46,8 @@ func Check(ctx context.Context) error {
 	return nil
 }
 
-// install brings what the tests need: the servers, and a C compiler, which the
-// race detector links with.
+// install brings what the tests need: the servers, a C compiler, which the
+// race detector links with, and a file system whose files share bytes.
 func install(ctx context.Context) error {
 	_, err := stack.FindWithNPM(ctx, "")
 	var missing *stack.MissingError
@@ -60,6 +60,10 @@ func install(ctx context.Context) error {
 	}
 	if _, err := exec.LookPath("gcc"); err != nil {
 		packages = append(packages, "gcc", "libc6-dev")
+	}
+	// only root can mount what it makes
+	if _, err := exec.LookPath("mkfs.xfs"); err != nil && os.Geteuid() == 0 {
+		packages = append(packages, "xfsprogs")
 	}
 	if len(packages) == 0 {
 		return nil

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/hadjango/hadjango/internal/usertest"
 )
 
 // XFS returns a directory on a file system of its own whose files can have
@@ -25,7 +27,7 @@ func XFS(t testing.TB) string {
 	if _, err := exec.LookPath("mkfs.xfs"); err != nil && os.Getenv("HADJANGO_TEST_ALL") == "" {
 		t.Skip("no file system with reflinks: ", err)
 	}
-	base := openDir(t)
+	base := usertest.OpenDir(t)
 	image, dir := filepath.Join(base, "image"), filepath.Join(base, "xfs")
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	require.NoError(t, os.WriteFile(image, nil, 0o600))
@@ -51,16 +53,6 @@ func mount(t testing.TB, image, dir string) {
 		out, err := exec.Command("umount", dir).CombinedOutput()
 		require.NoError(t, err, string(out))
 	})
-}
-
-// openDir is a directory that everybody may enter.
-func openDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "disk")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	require.NoError(t, os.Chmod(dir, 0o755))
-	return dir
 }
 
 // Inode is who a file belongs to and what may be done with it.

@@ -48,7 +48,7 @@ func (r Report) String() string {
 	if r.Files == 0 {
 		return "no file that shrinks"
 	}
-	return fmt.Sprintf("%d files, %s → %s", r.Files, human.Bytes(r.Before), lines.Bytes(r.After))
+	return fmt.Sprintf("%d files, %s → %s", r.Files, human.Bytes(r.Before), human.Bytes(r.After))
 }
 
 // Dir compresses what lies in dir, side by side on all cores. A copy that is
