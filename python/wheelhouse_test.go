@@ -252,7 +252,6 @@ func TestFill_OfNoRequirementsInstallsNothing(t *testing.T) {
 	house := newHouse(t)
 	sum, _, err := house.Fill(t.Context(), requirements(t, "# later"))
 	require.NoError(t, err)
-	venv := usertest.Dir(t)
 
 	requireInstalls(t, house, sum)
 

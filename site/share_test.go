@@ -283,10 +283,3 @@ func (s testSite) madeBy(name builds.Name, step string) builds.Step {
 	require.GreaterOrEqual(s.t, i, 0, "build %s has no step %s: %v", name, step, steps)
 	return steps[i]
 }
-
-func (s testSite) manifest(name builds.Name) builds.Manifest {
-	s.t.Helper()
-	manifest, err := builds.ReadManifest(filepath.Join(s.dir, "deploy/builds", string(name)))
-	require.NoError(s.t, err)
-	return manifest
-}

@@ -130,7 +130,7 @@ func MakeIncrementalBuild(
 	basis *string,
 ) error {
 	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
-		with, err := optionalBuild(s, basis)
+		with, err := buildOr(s, basis, builds.Live)
 		if err != nil {
 			return err
 		}
@@ -311,6 +311,14 @@ func withBuild(ctx context.Context, text string, verb func(context.Context, *sit
 		}
 		return verb(ctx, s, name)
 	})
+}
+
+// optionalBuild is empty where nobody names a build.
+func optionalBuild(s *site.Site, build *string) (builds.Name, error) {
+	if build == nil {
+		return "", nil
+	}
+	return s.ParseName(*build)
 }
 
 func buildOr(s *site.Site, build *string, otherwise builds.Pointer) (builds.Name, error) {
