@@ -1,6 +1,7 @@
 """Has esbuild make the bundles."""
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -16,6 +17,8 @@ ESBUILD = Path("node_modules", ".bin", "esbuild")
 TARGET = "chrome111,edge111,firefox113,safari16.4"
 # Icons are small and many: they travel within the style sheet.
 LOADERS = {"svg": "dataurl", "woff2": "file", "png": "file", "jpg": "file", "webp": "file", "avif": "file"}
+
+log = logging.getLogger(__name__)
 
 
 class BundleError(Exception):
@@ -49,20 +52,23 @@ def _entries(directory):
 
 
 def _run_esbuild(base, entries, into, mark):
-    """Run esbuild; return what it says of the files it made."""
+    """Run esbuild, with its warnings going into the log; return what it says of the files it made."""
     program = base / ESBUILD
     if not program.exists():
         raise BundleError(f"{program} is missing: run npm ci in {base}")
     meta = into / "meta.json"
     try:
-        subprocess.run(_argv(program, base, entries, into, mark, meta), cwd=base, capture_output=True, text=True, check=True)
+        argv = _argv(program, base, entries, into, mark, meta)
+        warned = subprocess.run(argv, cwd=base, capture_output=True, text=True, check=True).stderr.strip()
     except OSError as error:
         raise BundleError(f"{program} does not run: {error}. Run npm ci in {base} again, on this machine") from error
     except subprocess.CalledProcessError as error:
         raise BundleError(f"esbuild failed with status {error.returncode}:\n{error.stderr.strip()}") from error
-    told = json.loads(meta.read_text(encoding="utf-8"))
+    if warned:
+        log.warning("esbuild says:\n%s", warned)
+    outputs = json.loads(meta.read_text(encoding="utf-8"))["outputs"]
     meta.unlink()
-    return told["outputs"]
+    return outputs
 
 
 def _argv(program, base, entries, into, mark, meta):

@@ -34,7 +34,9 @@ def find(name):
     try:
         return f"bundles/{_files()[name]}"
     except (OSError, ValueError, KeyError, TypeError) as error:
-        missing = f"the bundle {name} is missing from {directory() / NAME} ({error!r}): run npm ci and manage.py compress_assets"
+        missing = (
+            f"the bundle {name} is missing from {directory() / NAME} ({error!r}): run npm ci and manage.py compress_assets"
+        )
         if not _developing():
             raise ImproperlyConfigured(missing) from error
     log.warning(missing)

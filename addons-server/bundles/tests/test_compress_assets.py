@@ -1,6 +1,7 @@
 """manage.py compress_assets makes bundles of the frontend."""
 
 import json
+import logging
 import os
 import re
 import stat
@@ -29,7 +30,9 @@ def sources(project):
     (project / "node_modules").symlink_to(REAL / "node_modules")
     directory = project / "frontend"
     (directory / "parts").mkdir(parents=True)
-    (directory / "site.css").write_text('@import "./parts/font.css";\n@import "modern-normalize";\n.a { & .b { color: red } }\n')
+    (directory / "site.css").write_text(
+        '@import "./parts/font.css";\n@import "modern-normalize";\n.a { & .b { color: red } }\n'
+    )
     (directory / "parts" / "font.css").write_text('@font-face { font-family: sans; src: url("sans.woff2") }\n')
     (directory / "parts" / "sans.woff2").write_bytes(b"wOF2 and more")
     (directory / "site.js").write_text('import { part } from "./parts/part.js";\npart("the page");\n')
@@ -124,6 +127,15 @@ def test_that_fails_shows_what_esbuild_says_and_keeps_what_is_there(sources):
     with pytest.raises(CommandError, match=r"(?s)esbuild failed with status 1.*site\.js:2:8"):
         compress()
     assert {path: path.read_bytes() for path in manifest.directory().iterdir()} == before
+
+
+@needs_npm
+def test_leaves_what_esbuild_warns_of_in_the_log(sources, caplog):
+    (sources / "site.css").write_text("a { color: red;\n")
+    with caplog.at_level(logging.WARNING):
+        compress()
+    assert "esbuild says" in caplog.text
+    assert "site.css:2:0" in caplog.text
 
 
 def test_says_what_to_do_without_node_modules(sources, project):

@@ -49,7 +49,9 @@ def test_stripe_and_footer_have_the_colour_of_the_build(client, settings):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("address", [HOME, f"{HOME}addon/paper-mill/", f"{HOME}users/login/", "/de/thunderbird/addon/nothing/"])
+@pytest.mark.parametrize(
+    "address", [HOME, f"{HOME}addon/paper-mill/", f"{HOME}users/login/", "/de/thunderbird/addon/nothing/"]
+)
 def test_no_script_or_style_sheet_stands_in_a_page(client, address):
     html = page(client, address, 404 if "nothing" in address else 200)
     assert not re.search(r"<style|\sstyle=|<script(?! type=\"module\" src=)|\son\w+=", html)
