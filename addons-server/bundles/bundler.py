@@ -57,18 +57,28 @@ def _run_esbuild(base, entries, into, mark):
     if not program.exists():
         raise BundleError(f"{program} is missing: run npm ci in {base}")
     meta = into / "meta.json"
-    try:
-        argv = _argv(program, base, entries, into, mark, meta)
-        warned = subprocess.run(argv, cwd=base, capture_output=True, text=True, check=True).stderr.strip()
-    except OSError as error:
-        raise BundleError(f"{program} does not run: {error}. Run npm ci in {base} again, on this machine") from error
-    except subprocess.CalledProcessError as error:
-        raise BundleError(f"esbuild failed with status {error.returncode}:\n{error.stderr.strip()}") from error
+    warned = _run(_argv(program, base, entries, into, mark, meta), base)
     if warned:
         log.warning("esbuild says:\n%s", warned)
     outputs = json.loads(meta.read_text(encoding="utf-8"))["outputs"]
     meta.unlink()
     return outputs
+
+
+def _run(argv, base):
+    """Run a command; return what it says on stderr."""
+    try:
+        ran = subprocess.run(argv, cwd=base, env=_environment(base), capture_output=True, text=True, check=True)
+    except OSError as error:
+        raise BundleError(f"{argv[0]} does not run: {error}. Run npm ci in {base} again, on this machine") from error
+    except subprocess.CalledProcessError as error:
+        raise BundleError(f"esbuild failed with status {error.returncode}:\n{error.stderr.strip()}") from error
+    return ran.stderr.strip()
+
+
+def _environment(base):
+    """Return the environment, with the way to the modules: a link to a directory of another name leads esbuild astray."""
+    return {**os.environ, "NODE_PATH": str(base / "node_modules")}
 
 
 def _argv(program, base, entries, into, mark, meta):

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import stat
 from pathlib import Path
 
@@ -49,6 +50,16 @@ def compress(**options):
 def names():
     """Return the names of all files among the bundles."""
     return {path.name for path in manifest.directory().iterdir()}
+
+
+@needs_npm
+def test_works_with_modules_that_lie_elsewhere_under_another_name(sources, project, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("shared") / "3360f09"
+    for name in (".bin", "esbuild", "@esbuild", "modern-normalize"):
+        shutil.copytree(REAL / "node_modules" / name, elsewhere / name, symlinks=True)
+    (project / "node_modules").unlink()
+    (project / "node_modules").symlink_to(elsewhere)
+    assert compress()["stamp"] == STAMP
 
 
 @needs_npm
