@@ -77,6 +77,59 @@ func TestLock_DiesWithItsHolder(t *testing.T) {
 	unlock()
 }
 
+func TestLock_NamesTheHolderThatItWaitedForInVain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	unlock, err := builds.Lock(t.Context(), path, builds.Holder{Task: "rm q", PID: 7})
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+
+	_, err = builds.Lock(ctx, path, builds.Holder{Task: "up"})
+
+	require.ErrorContains(t, err, "rm q runs")
+	unlock()
+	again, err := builds.Lock(t.Context(), path, builds.Holder{})
+	require.NoError(t, err, "who has given up waiting does not keep it")
+	again()
+}
+
+func TestLock_GivenBackNamesNobody(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	unlock, err := builds.Lock(t.Context(), path, builds.Holder{Task: "rm q", PID: 7})
+	require.NoError(t, err)
+	unlock()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Empty(t, data)
+}
+
+// A command that a task runs must not wait for that task: here the test holds
+// the lock and the test that it runs as its child asks for it.
+func TestLock_IsNeverWaitedForByWhatItsHolderStarted(t *testing.T) {
+	path := os.Getenv("HADJANGO_TEST_WITHIN")
+	if path != "" {
+		_, err := builds.Lock(t.Context(), path, builds.Holder{})
+		var locked *builds.LockedError
+		require.ErrorAs(t, err, &locked)
+		require.True(t, locked.Within)
+		require.ErrorContains(t, err, "createBuild c runs (process")
+		require.ErrorContains(t, err, "call this after it and not from within")
+		return
+	}
+	path = filepath.Join(t.TempDir(), "lock")
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	unlock, err := builds.Lock(t.Context(), path, builds.Holder{Task: "createBuild c", PID: os.Getpid(), Host: host})
+	require.NoError(t, err)
+	defer unlock()
+	child := exec.Command(os.Args[0], "-test.run=^TestLock_IsNeverWaitedForByWhatItsHolderStarted$", "-test.timeout=1m")
+	child.Env = append(os.Environ(), "HADJANGO_TEST_WITHIN="+path)
+
+	out, err := child.CombinedOutput()
+
+	require.NoError(t, err, string(out))
+}
+
 func ended() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -57,6 +57,26 @@ func (p Process) Alive() bool {
 	return err == nil && stat.Starttime == p.started && stat.State != "Z" && stat.State != "X"
 }
 
+// Started is when the process started, in the kernel's ticks since the machine
+// did: with the pid it tells the process from every other.
+func (p Process) Started() uint64 { return p.started }
+
+// DescendsFrom tells whether the process with that pid has started this one, or
+// one that did. A process is not its own descendant.
+func DescendsFrom(pid int) bool {
+	for at := os.Getppid(); at > 0; {
+		if at == pid {
+			return true
+		}
+		parent, err := stat(at)
+		if err != nil {
+			return false
+		}
+		at = parent.PPID
+	}
+	return false
+}
+
 // Before tells whether the process started before another one.
 func (p Process) Before(other Process) bool { return p.started < other.started }
 

@@ -304,3 +304,12 @@ func resolved(t *testing.T, dir string) string {
 	require.NoError(t, err)
 	return dir
 }
+
+func TestDescendsFrom_KnowsParentsOnly(t *testing.T) {
+	child := start(t, plain)
+
+	require.True(t, proc.DescendsFrom(os.Getppid()))
+	require.False(t, proc.DescendsFrom(os.Getpid()))
+	require.False(t, proc.DescendsFrom(child.Process.Pid))
+	require.False(t, proc.DescendsFrom(0))
+}
