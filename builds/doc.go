@@ -27,6 +27,15 @@
 //
 // A sharing that was cut short leaves .hadjango-share.tmp in its build.
 //
+// Which task it was, and what there was before it, is in the [Journal], if the
+// task wrote there what it was about to do:
+//
+//	unlock, err := builds.Lock(ctx, "deploy/lock", builds.Holder{Task: "stage c"})
+//	entry, err := journal.Begin(builds.Intent{Task: "stage", Args: []string{"c"}})
+//	err = store.Point(builds.Stage, "c")
+//	err = entry.End(builds.Outcome{Result: builds.OK, To: "c"})
+//	unlock()
+//
 // # What builds have in common
 //
 // [Share] lets equal files of two builds be one on disk, so a build that

@@ -18,7 +18,7 @@ const (
 )
 
 // Name is the name of a build: a … z, aa, ab, … in bijective base 26. Only
-// [ParseName] and [NameAt] make one, so a Name is always safe in a path.
+// [ParseName], [NameAt] and [Name.UnmarshalText] make one, so a Name is always safe in a path.
 type Name string
 
 // NameError says that a text is not the name of a build.
@@ -39,6 +39,18 @@ func ParseName(text string) (Name, error) {
 		return "", &NameError{text}
 	}
 	return n, nil
+}
+
+// UnmarshalText reads a name from a file, which may hold anything: it refuses
+// what [ParseName] refuses. An empty one is no build's.
+func (n *Name) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*n = ""
+		return nil
+	}
+	name, err := ParseName(string(text))
+	*n = name
+	return err
 }
 
 // NameAt returns the name at an index: 0 is a, 25 is z, 26 is aa.

@@ -41,6 +41,40 @@ func Symlink(target, path string) error {
 	return nil
 }
 
+// Append adds data to the file at path in one write, and makes the file, with
+// the given permissions, where there is none. Where a crash has torn the last
+// line, data begins on a new one. Two processes must not append at once.
+func Append(path string, data []byte, perm fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW, perm)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() == 0 {
+		err = errors.Join(f.Chmod(perm), SyncDir(filepath.Dir(path)))
+	} else if err == nil && torn(f, info.Size()) {
+		data = append([]byte{'\n'}, data...)
+	}
+	if err == nil {
+		_, err = f.Write(data)
+	}
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func torn(f *os.File, size int64) bool {
+	var last [1]byte
+	_, err := f.ReadAt(last[:], size-1)
+	return err != nil || last[0] != '\n'
+}
+
+// Rename gives a file another name in the same directory, over one that has it.
+func Rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(to))
+}
+
 // ErrNoExchange says that the file system cannot exchange two names.
 var ErrNoExchange = errors.New("the file system cannot exchange two names in one step (renameat2 RENAME_EXCHANGE)")
 

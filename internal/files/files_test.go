@@ -145,3 +145,34 @@ func requireNames(t *testing.T, dir string, want ...string) {
 	}
 	require.Equal(t, want, names)
 }
+
+func TestAppend_BeginsANewLineAfterATornOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	require.NoError(t, files.Append(path, []byte("one\n"), 0o640))
+	requireFile(t, path, "one\n", 0o640)
+	require.NoError(t, files.Append(path, []byte("two"), 0o640))
+	require.NoError(t, files.Append(path, []byte("three\n"), 0o640))
+	requireFile(t, path, "one\ntwo\nthree\n", 0o640)
+}
+
+func TestAppend_FollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink(filepath.Join(dir, "outside"), link))
+
+	require.Error(t, files.Append(link, []byte("x\n"), 0o640))
+
+	require.NoFileExists(t, filepath.Join(dir, "outside"))
+}
+
+func TestRename_TakesThePlaceOfWhatIsThere(t *testing.T) {
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
+	require.NoError(t, files.Write(from, []byte("new"), 0o600))
+	require.NoError(t, files.Write(to, []byte("old"), 0o600))
+
+	require.NoError(t, files.Rename(from, to))
+
+	requireFile(t, to, "new", 0o600)
+	require.NoFileExists(t, from)
+}
