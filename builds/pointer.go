@@ -69,6 +69,14 @@ func (s Store) Point(p Pointer, name Name) error {
 	return files.Symlink(string(name), s.PointerPath(p))
 }
 
+// Clear lets a pointer name no build.
+func (s Store) Clear(p Pointer) error {
+	if err := files.Remove(s.PointerPath(p)); err != nil {
+		return fmt.Errorf("clear %s: %w", p, err)
+	}
+	return nil
+}
+
 // ErrIncomplete says that a build was not made to its end.
 var ErrIncomplete = errors.New("the build is not complete")
 

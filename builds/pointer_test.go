@@ -27,6 +27,18 @@ func TestPoint_NamesOnlyCompleteBuilds(t *testing.T) {
 	require.Equal(t, builds.Name("a"), live)
 }
 
+func TestClear_LeavesThePointerNamingNoBuild(t *testing.T) {
+	store := newStore(t, "a")
+	require.NoError(t, store.Point(builds.Stage, "a"))
+
+	require.NoError(t, store.Clear(builds.Stage))
+	require.NoError(t, store.Clear(builds.Stage), "there is nothing to clear")
+
+	_, err := store.Pointed(builds.Stage)
+	require.ErrorIs(t, err, builds.ErrNoPointer)
+	require.True(t, store.Exists("a"))
+}
+
 func TestPointed_TrustsNoLinkThatLeadsElsewhere(t *testing.T) {
 	store := newStore(t, "a")
 	for _, target := range []string{"/etc", "../builds", "a/../a", "b", ""} {

@@ -44,7 +44,7 @@ func (s Store) Path(name Name) string { return filepath.Join(s.dir, string(name)
 // Exists tells whether there is a build of that name, complete or not.
 func (s Store) Exists(name Name) bool {
 	info, err := os.Lstat(s.Path(name))
-	return err == nil && info.IsDir()
+	return name != "" && err == nil && info.IsDir()
 }
 
 // List returns the names of all builds, complete or not, in their order.

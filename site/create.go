@@ -28,6 +28,9 @@ func (s *Site) FindFreeBuild() (builds.Name, error) { return s.store.Free() }
 func (s *Site) CreateBuild(ctx context.Context, name builds.Name) error {
 	return s.changing(ctx, "createBuild "+string(name), func(ctx context.Context) error {
 		s.sweep()
+		if _, err := s.complete(name); err == nil && taskOf(ctx).finishes() {
+			return nil
+		}
 		programs, err := s.findForBuild(ctx)
 		if err != nil {
 			return fmt.Errorf("create build %s: %w", name, err)
@@ -49,7 +52,7 @@ type making struct {
 }
 
 func (s *Site) createBuild(ctx context.Context, programs stack.Programs, name builds.Name) error {
-	if err := s.clearIncomplete(name); err != nil {
+	if err := s.clearIncomplete(ctx, name); err != nil {
 		return err
 	}
 	dir, err := s.store.Create(name)
@@ -69,7 +72,7 @@ func (s *Site) createBuild(ctx context.Context, programs stack.Programs, name bu
 }
 
 // clearIncomplete makes the name free when what bears it was never completed.
-func (s *Site) clearIncomplete(name builds.Name) error {
+func (s *Site) clearIncomplete(ctx context.Context, name builds.Name) error {
 	if !s.store.Exists(name) {
 		return nil
 	}
@@ -80,6 +83,9 @@ func (s *Site) clearIncomplete(name builds.Name) error {
 		return errors.Join(fmt.Errorf("create build %s: %w; the next free name is %s", name, builds.ErrExists, free), err)
 	}
 	s.reporter.Note(fmt.Sprintf("build %s was not complete: it is made anew", name))
+	if err := s.endOrphans(ctx, name); err != nil {
+		return err
+	}
 	return s.store.Remove(name)
 }
 
@@ -344,6 +350,9 @@ func (s *Site) buildWheels(ctx context.Context, programs stack.Programs) (reused
 func (s *Site) Remove(ctx context.Context, name builds.Name) error {
 	return s.changing(ctx, "rm "+string(name), func(ctx context.Context) error {
 		s.sweep()
+		if taskOf(ctx).finishes() && !s.store.Exists(name) {
+			return nil
+		}
 		if err := s.stop(ctx, "rm", name); err != nil {
 			return err
 		}
@@ -354,8 +363,11 @@ func (s *Site) Remove(ctx context.Context, name builds.Name) error {
 }
 
 // remove takes the build itself last: while it is there, a removal that was
-// cut short can be run again.
+// cut short can be run again. Nothing starts it any more from the first moment.
 func (s *Site) remove(name builds.Name) error {
+	if err := s.spoil(name); err != nil {
+		return err
+	}
 	errs := []error{os.RemoveAll(s.static(name)), s.removeRunFiles(name)}
 	for _, log := range s.buildLogs(name) {
 		errs = append(errs, os.RemoveAll(log))

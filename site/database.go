@@ -46,7 +46,7 @@ var (
 // in the configuration and makes a superuser. A database that was made before
 // is left alone, unless it is to be reset.
 func (s *Site) InitializeDB(ctx context.Context, name builds.Name, options DatabaseOptions) error {
-	return s.changing(ctx, "initializeDB", func(ctx context.Context) error {
+	return s.changing(ctx, "initializeDB "+string(name), func(ctx context.Context) error {
 		b, err := s.djangoIn(name)
 		if err == nil {
 			err = b.makeDatabase(ctx, options)
@@ -61,7 +61,7 @@ func (s *Site) InitializeDB(ctx context.Context, name builds.Name, options Datab
 // PopulateData runs the commands of populate in the configuration, which fill
 // the site with something to look at.
 func (s *Site) PopulateData(ctx context.Context, name builds.Name) error {
-	return s.changing(ctx, "populateData", func(ctx context.Context) error {
+	return s.changing(ctx, "populateData "+string(name), func(ctx context.Context) error {
 		manifest, err := s.complete(name)
 		if err != nil {
 			return fmt.Errorf("populate: %w", err)
@@ -128,7 +128,7 @@ func (b inBuild) commands(what string, list []config.Command) []databaseStep {
 	var steps []databaseStep
 	for _, c := range list {
 		steps = append(steps, databaseStep{what + ": " + strings.Join(c, " "), func(ctx context.Context) error {
-			return b.command(ctx, what+": "+strings.Join(c, " "), c)
+			return b.command(ctx, what+": "+commandName(c), c)
 		}})
 	}
 	return steps

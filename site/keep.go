@@ -140,9 +140,10 @@ func (s *Site) eachOrphan(ctx context.Context, name builds.Name, do func(uwsgi.U
 }
 
 // mend starts the servers that do not run, with the configuration they had, and
-// moves workers to the vassal that runs now.
+// moves workers to the vassal that runs now. That is no task of anybody's, so
+// it is not in the journal, and a task that is half done is not its business.
 func (s *Site) mend(ctx context.Context) error {
-	return s.changing(ctx, "keep", func(ctx context.Context) error {
+	return s.locked(ctx, "keep", func(ctx context.Context) error {
 		if s.isDown() {
 			return nil
 		}

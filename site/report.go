@@ -33,13 +33,15 @@ func (silent) Note(string)       {}
 func (silent) Progress(int, int) {}
 func (silent) End(string, error) {}
 
-// step runs one step of a verb and reports it.
+// step runs one step of a verb, reports it and writes it down.
 func (s *Site) step(ctx context.Context, name string, do func(context.Context, Step) (detail string, err error)) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", name, context.Cause(ctx))
 	}
+	start := time.Now()
 	step := s.reporter.Begin(name)
 	detail, err := do(ctx, step)
+	taskOf(ctx).noteStep(name, time.Since(start), err)
 	step.End(detail, err)
 	return err
 }

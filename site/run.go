@@ -2,15 +2,21 @@ package site
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/config"
 	"github.com/hadjango/hadjango/internal/command"
+	"github.com/hadjango/hadjango/internal/proc"
 )
 
 // runInBuild runs one of the project's commands in a build, with the build's
@@ -54,11 +60,41 @@ func (s *Site) environment(name builds.Name, tag string) []string {
 	path := strings.Join(append(programDirs(dir), os.Getenv("PATH")), ":")
 	// not every user may write at home, where npm has its cache unless told otherwise
 	env := append([]string{"npm_config_cache=" + filepath.Join(s.cache(), "npm")}, baseEnvironment()...)
-	env = append(env, "PATH="+path, "VIRTUAL_ENV="+dir, "HOME="+s.user.Home)
+	// a build is no site of its own, even where it holds a hadjango.yml
+	env = append(env, "PATH="+path, "VIRTUAL_ENV="+dir, "HOME="+s.user.Home, "HADJANGO_SITE="+s.root)
+	if _, err := s.complete(name); err != nil {
+		env = append(env, s.makingVariable(name))
+	}
 	for key, value := range s.variables(name, tag) {
 		env = append(env, key+"="+value)
 	}
 	return env
+}
+
+// makingVariable marks the processes of a build that is being made. Nothing
+// that may outlive the task has it.
+func (s *Site) makingVariable(name builds.Name) string {
+	return "HADJANGO_MAKING=" + s.store.Path(name)
+}
+
+// orphanLimit bounds waiting for processes that were killed.
+const orphanLimit = 5 * time.Second
+
+// endOrphans kills what commands of a build that was not made to its end have
+// left: a command dies with the task that was killed, but what it has started
+// itself may go on and write into the build that is made next.
+func (s *Site) endOrphans(ctx context.Context, name builds.Name) error {
+	orphans, err := proc.WithEnv(s.makingVariable(name))
+	if err != nil {
+		return err
+	}
+	for _, p := range orphans {
+		s.reporter.Note(fmt.Sprintf("process %d (%s) was left by a command of build %s: it is killed", p.PID, p.Name(), name))
+		err = errors.Join(err, p.Signal(syscall.SIGKILL))
+	}
+	ctx, cancel := context.WithTimeout(ctx, orphanLimit)
+	defer cancel()
+	return errors.Join(err, proc.Wait(ctx, orphans))
 }
 
 // Variables that say how to reach the network, how to talk to the person, or
@@ -83,7 +119,13 @@ func baseEnvironment() []string {
 	return env
 }
 
+// commandName is the program and what is likely to be its subcommand: the other
+// arguments may be secrets, and a step's name is shown and kept.
 func commandName(c config.Command) string {
-	const most = 3
-	return strings.Join(c[:min(len(c), most)], " ")
+	if len(c) > 1 && subcommand.MatchString(c[1]) {
+		return c[0] + " " + c[1]
+	}
+	return c[0]
 }
+
+var subcommand = regexp.MustCompile(`^[a-z][a-z_:-]*$`)

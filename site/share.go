@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/human"
@@ -43,12 +44,12 @@ func (s *Saving) add(r builds.ShareReport) {
 // times. A build that is active goes on: each file is replaced, in one step,
 // by one that holds the same, and what a process has open stays as it is.
 func (s *Site) MakeIncrementalBuild(ctx context.Context, name, basis builds.Name) (saving Saving, err error) {
-	verb := "makeIncrementalBuild " + string(name)
-	err = s.changing(ctx, verb, func(ctx context.Context) error {
+	const verb = "makeIncrementalBuild"
+	err = s.changing(ctx, strings.TrimSpace("makeIncrementalBuild "+string(name)+" "+string(basis)), func(ctx context.Context) error {
 		if basis, err = s.basisFor(name, basis); err != nil {
-			return fmt.Errorf("%s: %w", verb, err)
+			return fmt.Errorf("%s %s: %w", verb, name, err)
 		}
-		if err := s.notPointed("makeIncrementalBuild", name); err != nil {
+		if err := s.notPointed(verb, name); err != nil {
 			return err
 		}
 		return s.step(ctx, fmt.Sprintf("%s: share with %s", name, basis), func(ctx context.Context, _ Step) (string, error) {

@@ -9,9 +9,16 @@
 //	fmt.Println(swap)
 //
 // Every verb that changes something holds the site's lock, and fails with a
-// [builds.LockedError] while another does. It may be interrupted at any moment through its context, and may be run again. A verb that reads
-// never waits. The package prints nothing: what a verb does is told to a
-// [Reporter], and what went wrong is in the error, with what to do next.
+// [builds.LockedError] while another does, or waits ([Options]). A verb that is
+// called with the context of another, on the same site, is a part of that one.
+// A verb that reads never waits. The package prints nothing: what a verb does
+// is told to a [Reporter], and what went wrong is in the error, with what to do
+// next.
+//
+// A verb may be interrupted at any moment through its context: it leaves all
+// whole, and an error is an end like any other. What it set out to do is in the
+// journal ([Site.History]), so that one whose process was killed is known to be
+// half done ([Status]); [Site.Resume] finishes it and [Site.Undo] takes it back.
 package site
 
 import (
@@ -49,6 +56,9 @@ type Options struct {
 	// that HADJANGO_SITE names. Up starts it in the background; when it is empty
 	// nobody brings back a server that dies.
 	Keeper []string
+	// Wait is how long a verb that changes something waits for another to end.
+	// When it is 0 the verb fails at once.
+	Wait time.Duration
 }
 
 // Site is one site. Its methods may be called by many at once; of those that
@@ -57,10 +67,12 @@ type Site struct {
 	layout
 	config   config.Config
 	store    builds.Store
+	journal  builds.Journal
 	user     account.User
 	reporter Reporter
 	person   Person
 	keep     []string
+	wait     time.Duration
 	vassals  uwsgi.Emperor
 	zergs    uwsgi.Emperor
 	// warning is said once by the first verb that changes something.
@@ -101,7 +113,8 @@ func newSite(root string, c config.Config, options Options) (*Site, error) {
 	s := &Site{
 		foreign: layout.foreign(user),
 		layout:  layout, config: c, store: builds.OpenStore(layout.builds()), user: user, warning: warning,
-		reporter: options.Reporter, person: options.Person, keep: options.Keeper,
+		journal:  builds.OpenJournal(layout.deployFile("journal.jsonl")),
+		reporter: options.Reporter, wait: options.Wait, person: options.Person, keep: options.Keeper,
 		vassals: uwsgi.Emperor{Stats: layout.runFile("vassals.stats")},
 		zergs:   uwsgi.Emperor{Stats: layout.runFile("zergs.stats")},
 	}
@@ -217,48 +230,12 @@ func (s *Site) ParseName(text string) (builds.Name, error) {
 // Pointed returns the build that a pointer names.
 func (s *Site) Pointed(p builds.Pointer) (builds.Name, error) { return s.store.Pointed(p) }
 
-// changing runs a verb under the site's lock.
-func (s *Site) changing(ctx context.Context, task string, verb func(context.Context) error) error {
-	if s.foreign != nil {
-		return fmt.Errorf("%s: %w", task, s.foreign)
-	}
-	if err := s.ours(s.deploy, 0o755); err != nil {
-		return fmt.Errorf("%s: %w", task, err)
-	}
-	unlock, err := builds.Lock(ended(ctx), s.lockFile(), s.holder(task))
-	if err != nil {
-		return fmt.Errorf("%s: %w", task, err)
-	}
-	defer unlock()
-	if err := s.prepare(); err != nil {
-		return fmt.Errorf("%s: %w", task, err)
-	}
-	if s.warning != "" {
-		s.reporter.Note(s.warning)
-		s.warning = ""
-	}
-	return verb(ctx)
-}
-
 // sweep ends removals that were cut short; what they have left is no other's
 // while we hold the lock.
 func (s *Site) sweep() {
 	if err := s.store.Sweep(); err != nil {
 		s.reporter.Note(err.Error())
 	}
-}
-
-func (s *Site) holder(task string) builds.Holder {
-	me, _ := account.Current()
-	host, _ := os.Hostname()
-	return builds.Holder{Task: task, User: me.Name, Host: host, PID: os.Getpid(), Since: time.Now()}
-}
-
-// ended is a context that has ended: try once, do not wait.
-func ended(ctx context.Context) context.Context {
-	ctx, cancel := context.WithCancel(ctx)
-	cancel()
-	return ctx
 }
 
 // within bounds ctx, and names the key of the configuration that set the bound.

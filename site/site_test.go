@@ -87,13 +87,20 @@ workers: {min: 2, max: 2}
 // program that keeps its servers.
 func TestMain(m *testing.M) {
 	if slices.Equal(os.Args[1:], []string{"keep"}) {
-		if err := keep(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+		exit(keep())
+	}
+	if dir := os.Getenv(killSite); dir != "" {
+		exit(runToPoint(dir, os.Getenv(killTask), os.Getenv(killPoint)))
 	}
 	os.Exit(m.Run())
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 func keep() error {

@@ -42,6 +42,8 @@ type Status struct {
 	// Live and Stage are the addresses to open.
 	LiveURL  string `json:"live_url"`
 	StageURL string `json:"stage_url"`
+	// HalfDone is a task that was cut short, if there is one.
+	HalfDone *HalfDone `json:"half_done,omitempty"`
 }
 
 // BuildStatus is one build of a site.
@@ -76,8 +78,13 @@ func (s *Site) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	half, err := s.halfDone()
+	if err != nil {
+		return Status{}, err
+	}
 	status := Status{
-		Servers: s.health(), Kept: s.isKept(), Builds: make([]BuildStatus, len(names)),
+		HalfDone: half,
+		Servers:  s.health(), Kept: s.isKept(), Builds: make([]BuildStatus, len(names)),
 		LiveURL: s.url(builds.Live), StageURL: s.url(builds.Stage),
 	}
 	var group sync.WaitGroup

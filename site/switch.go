@@ -23,6 +23,9 @@ import (
 // refused for live.
 func (s *Site) Stage(ctx context.Context, name builds.Name) error {
 	return s.changing(ctx, "stage "+string(name), func(ctx context.Context) error {
+		if taskOf(ctx).finishes() {
+			return s.finishStage(ctx, name)
+		}
 		return s.stage(ctx, name)
 	})
 }
@@ -84,10 +87,12 @@ func (s *Site) checkHealth(ctx context.Context, name builds.Name) error {
 
 // point changes a pointer, and tells nginx where it cannot see that by itself.
 func (s *Site) point(ctx context.Context, p builds.Pointer, name builds.Name) error {
-	if err := s.store.Point(p, name); err != nil {
-		return err
-	}
-	return s.afterSwitch(ctx)
+	return s.step(ctx, fmt.Sprintf("let %s be %s", p, name), func(ctx context.Context, _ Step) (string, error) {
+		if err := s.store.Point(p, name); err != nil {
+			return "", err
+		}
+		return "", s.afterSwitch(ctx)
+	})
 }
 
 func (s *Site) afterSwitch(ctx context.Context) error {
@@ -125,7 +130,11 @@ func millis(d time.Duration) string {
 // candidate, the pointers go back and the error says so.
 func (s *Site) SwapLive(ctx context.Context, name builds.Name) (Swap, error) {
 	var swap Swap
-	err := s.changing(ctx, "swapLive", func(ctx context.Context) (err error) {
+	err := s.changing(ctx, strings.TrimSpace("swapLive "+string(name)), func(ctx context.Context) (err error) {
+		if t := taskOf(ctx); t.finishes() {
+			swap, err = s.finishSwap(ctx, t.cut.Before, name)
+			return err
+		}
 		swap, err = s.swapLive(ctx, name)
 		return err
 	})
@@ -175,15 +184,16 @@ func (s *Site) candidate(ctx context.Context) (builds.Name, error) {
 
 func (s *Site) exchange(ctx context.Context, candidate, was builds.Name) (Swap, error) {
 	swap := Swap{Live: candidate, Was: was}
-	start := time.Now()
-	took, err := s.store.Exchange()
+	err := s.step(ctx, "let live and stage change places", func(context.Context, Step) (_ string, err error) {
+		swap.Switched, err = s.store.Exchange()
+		return "", err
+	})
 	if err != nil {
 		return Swap{}, fmt.Errorf("swap: %w", err)
 	}
-	swap.Switched = took
-	if s.config.Switch == config.SwitchReload {
-		err = s.nginxReload(ctx)
-		swap.Switched = time.Since(start)
+	start := time.Now()
+	if err = s.afterSwitch(ctx); s.config.Switch == config.SwitchReload {
+		swap.Switched += time.Since(start)
 	}
 	if err == nil {
 		swap.Answered, err = s.answeredBy(ctx, builds.Live, candidate)

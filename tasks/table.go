@@ -22,8 +22,56 @@ func writeStatus(w io.Writer, status site.Status) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\nlive   %s\nstage  %s\n%s\n", status.LiveURL, status.StageURL, servers(status))
+	if _, err := fmt.Fprintf(w, "\nlive   %s\nstage  %s\n%s\n", status.LiveURL, status.StageURL, servers(status)); err != nil {
+		return err
+	}
+	if status.HalfDone == nil {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "half done: %s · %s\n", status.HalfDone, status.HalfDone.Next())
 	return err
+}
+
+// writeHistory writes what the journal holds for a person.
+func writeHistory(w io.Writer, records []site.Past, now time.Time) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "WHEN\tWHO\tTASK\tFROM → TO\tTOOK\tRESULT")
+	for _, r := range records {
+		fmt.Fprintf(table, "%s\t%s@%s\t%s\t%s\t%s\t%s\n",
+			r.Began.Local().Format(time.DateTime), r.User, r.Host, r.Title(), way(r), took(r, now), result(r))
+	}
+	return table.Flush()
+}
+
+func way(r site.Past) string {
+	if r.From == "" && r.To == "" {
+		return "–"
+	}
+	return dash(string(r.From)) + " → " + dash(string(r.To))
+}
+
+func took(r site.Past, now time.Time) string {
+	d := r.Took()
+	if r.Running {
+		d = now.Sub(r.Began)
+	} else if r.Ended.IsZero() {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+func result(r site.Past) string {
+	switch {
+	case r.Running:
+		return "running"
+	case r.SettledBy != "":
+		return "cut short, settled since"
+	case r.Ended.IsZero():
+		return "cut short"
+	case r.Error != "":
+		return string(r.Result) + ": " + r.Error
+	}
+	return string(r.Result)
 }
 
 func servers(status site.Status) string {

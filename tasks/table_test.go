@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/golden"
 	"github.com/hadjango/hadjango/site"
 	"github.com/hadjango/hadjango/stack"
@@ -29,7 +30,39 @@ func TestWriteStatus_IsWhatWeRead(t *testing.T) {
 	require.NoError(t, writeStatus(&down, status))
 
 	golden.Require(t, "status.txt", up.String())
+	status.Servers.Nginx = true
+	status.HalfDone = &site.HalfDone{Task: "swapLive", User: "ann", Host: "web1", PID: 7, Began: time.Date(2026, 11, 24, 18, 0, 0, 0, time.Local), Undo: true}
+	var half strings.Builder
+	require.NoError(t, writeStatus(&half, status))
+	require.Contains(t, half.String(), "\nhalf done: swapLive, begun at 2026-11-24 18:00:00 by ann on web1 (process 7), was cut short"+
+		" · finish it with mage resume, or take it back with mage undo\n")
 	require.Contains(t, down.String(), "emperor of zergs runs, nginx down · start them: mage up")
+}
+
+func TestWriteHistory_IsWhatWeRead(t *testing.T) {
+	now := time.Date(2026, 11, 24, 18, 0, 0, 0, time.Local)
+	past := func(ago, took time.Duration, outcome builds.Outcome, task string, args ...string) site.Past {
+		r := builds.Record{Intent: builds.Intent{Task: task, Args: args, User: "ann", Host: "web1"}, Outcome: outcome, Began: now.Add(-ago)}
+		if outcome.Result != "" {
+			r.Ended = r.Began.Add(took)
+		}
+		return site.Past{Record: r}
+	}
+	running := past(90*time.Second, 0, builds.Outcome{}, "createBuild", "e")
+	running.Running = true
+	settled := past(3*time.Hour, 0, builds.Outcome{}, "createBuild", "d")
+	settled.SettledBy = "x"
+	var text strings.Builder
+
+	require.NoError(t, writeHistory(&text, []site.Past{
+		running,
+		past(time.Hour, 12*time.Millisecond, builds.Outcome{Result: builds.OK, From: "a", To: "c"}, "swapLive"),
+		past(2*time.Hour, 61*time.Second, builds.Outcome{Result: builds.Failed, Error: "activate c: it ended before it was ready", To: "c"}, "activate", "c"),
+		settled,
+		past(26*time.Hour, 0, builds.Outcome{}, "up"),
+	}, now))
+
+	golden.Require(t, "history.txt", text.String())
 }
 
 func TestAge_IsInItsLargestUnit(t *testing.T) {

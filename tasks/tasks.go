@@ -14,6 +14,10 @@
 // working directory upwards; without one it is the working directory. The
 // variable HADJANGO_SITE names another.
 //
+// Of the tasks that change something one runs at a time. Another one fails at
+// once, or waits: for as long as -wait=5m says, which each of them takes after
+// its arguments, or else the variable HADJANGO_WAIT.
+//
 // What a task does is told on standard error as it happens; its result is on
 // standard output.
 package tasks
@@ -27,6 +31,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/site"
@@ -39,8 +44,10 @@ func Init(
 	reset *bool,
 	// take questions for answered
 	yes *bool,
+	// wait at most this long for another task to end
+	wait *time.Duration,
 ) error {
-	return with(ctx, func(ctx context.Context, s *site.Site) error {
+	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error {
 		if err := s.Init(ctx); err != nil {
 			return err
 		}
@@ -74,8 +81,10 @@ func InitializeDB(
 	reset *bool,
 	// take questions for answered
 	yes *bool,
+	// wait at most this long for another task to end
+	wait *time.Duration,
 ) error {
-	return with(ctx, func(ctx context.Context, s *site.Site) error {
+	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error {
 		name, err := buildOr(s, build, builds.Live)
 		if err != nil {
 			return err
@@ -89,8 +98,10 @@ func PopulateData(
 	ctx context.Context,
 	// the build whose code does it (default: live)
 	build *string,
+	// wait at most this long for another task to end
+	wait *time.Duration,
 ) error {
-	return with(ctx, func(ctx context.Context, s *site.Site) error {
+	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error {
 		name, err := buildOr(s, build, builds.Live)
 		if err != nil {
 			return err
@@ -113,8 +124,8 @@ func FindFreeBuild(ctx context.Context) error {
 }
 
 // CreateBuild makes a complete build: code, virtualenv, static files, configuration.
-func CreateBuild(ctx context.Context, name string) error {
-	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+func CreateBuild(ctx context.Context, name string, wait *time.Duration) error {
+	return withBuild(waiting(ctx, wait), name, func(ctx context.Context, s *site.Site, name builds.Name) error {
 		if err := s.CreateBuild(ctx, name); err != nil {
 			return err
 		}
@@ -128,8 +139,10 @@ func MakeIncrementalBuild(
 	name string,
 	// the build to share with (default: live)
 	basis *string,
+	// wait at most this long for another task to end
+	wait *time.Duration,
 ) error {
-	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+	return withBuild(waiting(ctx, wait), name, func(ctx context.Context, s *site.Site, name builds.Name) error {
 		with, err := buildOr(s, basis, builds.Live)
 		if err != nil {
 			return err
@@ -143,8 +156,8 @@ func MakeIncrementalBuild(
 }
 
 // Activate starts a build: its sockets, and workers that have loaded the application.
-func Activate(ctx context.Context, name string) error {
-	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+func Activate(ctx context.Context, name string, wait *time.Duration) error {
+	return withBuild(waiting(ctx, wait), name, func(ctx context.Context, s *site.Site, name builds.Name) error {
 		return s.Activate(ctx, name)
 	})
 }
@@ -158,8 +171,10 @@ func Warmup(
 	paths *string,
 	// requests under way at once (default: warmup.concurrency of hadjango.yml)
 	concurrency *int,
+	// wait at most this long for another task to end
+	wait *time.Duration,
 ) error {
-	return with(ctx, func(ctx context.Context, s *site.Site) error {
+	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error {
 		name, err := buildOr(s, build, builds.Stage)
 		if err != nil {
 			return err
@@ -180,8 +195,8 @@ func Warmup(
 }
 
 // Stage lets stage be a build; activates and warms it first where that has not been done.
-func Stage(ctx context.Context, name string) error {
-	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+func Stage(ctx context.Context, name string, wait *time.Duration) error {
+	return withBuild(waiting(ctx, wait), name, func(ctx context.Context, s *site.Site, name builds.Name) error {
 		if err := s.Stage(ctx, name); err != nil {
 			return err
 		}
@@ -194,8 +209,10 @@ func SwapLive(
 	ctx context.Context,
 	// stage this build first
 	build *string,
+	// wait at most this long for another task to end
+	wait *time.Duration,
 ) error {
-	return with(ctx, func(ctx context.Context, s *site.Site) error {
+	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error {
 		name, err := optionalBuild(s, build)
 		if err != nil {
 			return err
@@ -209,54 +226,54 @@ func SwapLive(
 }
 
 // Deactivate ends a build's workers after their last request; refused for live and stage.
-func Deactivate(ctx context.Context, name string) error {
-	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+func Deactivate(ctx context.Context, name string, wait *time.Duration) error {
+	return withBuild(waiting(ctx, wait), name, func(ctx context.Context, s *site.Site, name builds.Name) error {
 		return s.Deactivate(ctx, name)
 	})
 }
 
 // Stop ends a build's workers after their last request and closes its sockets; refused for live and stage.
-func Stop(ctx context.Context, name string) error {
-	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+func Stop(ctx context.Context, name string, wait *time.Duration) error {
+	return withBuild(waiting(ctx, wait), name, func(ctx context.Context, s *site.Site, name builds.Name) error {
 		return s.Stop(ctx, name)
 	})
 }
 
 // Restart renews a build's workers without a gap.
-func Restart(ctx context.Context, name string) error {
-	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+func Restart(ctx context.Context, name string, wait *time.Duration) error {
+	return withBuild(waiting(ctx, wait), name, func(ctx context.Context, s *site.Site, name builds.Name) error {
 		return s.Restart(ctx, name)
 	})
 }
 
 // Rm removes a build with its static files and logs; refused for live and stage.
-func Rm(ctx context.Context, name string) error {
-	return withBuild(ctx, name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+func Rm(ctx context.Context, name string, wait *time.Duration) error {
+	return withBuild(waiting(ctx, wait), name, func(ctx context.Context, s *site.Site, name builds.Name) error {
 		return s.Remove(ctx, name)
 	})
 }
 
 // BuildWheels fetches what the project requires into the wheelhouse.
-func BuildWheels(ctx context.Context) error {
-	return with(ctx, func(ctx context.Context, s *site.Site) error {
+func BuildWheels(ctx context.Context, wait *time.Duration) error {
+	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error {
 		_, err := s.BuildWheels(ctx)
 		return err
 	})
 }
 
 // NginxReload lets nginx check its configuration and take it over.
-func NginxReload(ctx context.Context) error {
-	return with(ctx, func(ctx context.Context, s *site.Site) error { return s.NginxReload(ctx) })
+func NginxReload(ctx context.Context, wait *time.Duration) error {
+	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error { return s.NginxReload(ctx) })
 }
 
 // Up starts the servers of this machine and mends what is missing; what was active comes back.
-func Up(ctx context.Context) error {
-	return with(ctx, func(ctx context.Context, s *site.Site) error { return s.Up(ctx) })
+func Up(ctx context.Context, wait *time.Duration) error {
+	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error { return s.Up(ctx) })
 }
 
 // Down ends the servers of this machine after their last request.
-func Down(ctx context.Context) error {
-	return with(ctx, func(ctx context.Context, s *site.Site) error { return s.Down(ctx) })
+func Down(ctx context.Context, wait *time.Duration) error {
+	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error { return s.Down(ctx) })
 }
 
 // Keep brings back a server that dies, at once and for as long as the servers are up. Up starts it in the background.
@@ -279,6 +296,55 @@ func Status(
 	})
 }
 
+// History shows the last tasks that changed something: when, who, what, how it ended.
+func History(
+	ctx context.Context,
+	// how many; 0 for all (default: 20)
+	n *int,
+	// for programs
+	json *bool,
+) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error {
+		count := 20
+		if n != nil {
+			count = *n
+		}
+		if count < 0 {
+			return fmt.Errorf("history -n=%d: it must be 0, for all, or more", count)
+		}
+		records, err := s.History(ctx, count)
+		if err != nil {
+			return err
+		}
+		if isSet(json) {
+			return printJSON(records)
+		}
+		return writeHistory(os.Stdout, records, time.Now())
+	})
+}
+
+// Resume finishes the task that was cut short by a kill or a crash.
+func Resume(ctx context.Context, wait *time.Duration) error {
+	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error {
+		cut, err := s.Resume(ctx)
+		if err != nil {
+			return err
+		}
+		return printf("finished: %s\n", cut.Task)
+	})
+}
+
+// Undo takes back the task that was cut short by a kill or a crash.
+func Undo(ctx context.Context, wait *time.Duration) error {
+	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error {
+		cut, err := s.Undo(ctx)
+		if err != nil {
+			return err
+		}
+		return printf("taken back: %s\n", cut.Task)
+	})
+}
+
 // with opens the site and gives its verb a context that SIGTERM and SIGHUP, the
 // end of the terminal, end too; mage itself only handles SIGINT.
 func with(ctx context.Context, verb func(context.Context, *site.Site) error) error {
@@ -290,17 +356,48 @@ func with(ctx context.Context, verb func(context.Context, *site.Site) error) err
 	if err != nil {
 		return err
 	}
+	wait, err := waitOf(ctx)
+	if err != nil {
+		return err
+	}
 	console := newConsole(os.Stderr)
 	defer console.close()
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	s, err := site.Open(dir, site.Options{Reporter: console, Person: whoAsks(), Keeper: []string{self, "keep"}})
+	s, err := site.Open(dir, site.Options{Reporter: console, Wait: wait, Person: whoAsks(), Keeper: []string{self, "keep"}})
 	if err != nil {
 		return err
 	}
 	return verb(ctx, s)
+}
+
+type waitKey struct{}
+
+// waiting lets the verbs under ctx wait for another task as a flag says.
+func waiting(ctx context.Context, wait *time.Duration) context.Context {
+	if wait == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, waitKey{}, *wait)
+}
+
+// waitOf is how long to wait for another task: as the flag says, else as
+// HADJANGO_WAIT does, else not at all.
+func waitOf(ctx context.Context) (time.Duration, error) {
+	if wait, ok := ctx.Value(waitKey{}).(time.Duration); ok {
+		return wait, nil
+	}
+	text := os.Getenv("HADJANGO_WAIT")
+	if text == "" {
+		return 0, nil
+	}
+	wait, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("HADJANGO_WAIT is %q and must be a time such as 5m or 90s", text)
+	}
+	return wait, nil
 }
 
 func withBuild(ctx context.Context, text string, verb func(context.Context, *site.Site, builds.Name) error) error {
@@ -372,7 +469,11 @@ func printStatusJSON(ctx context.Context, s *site.Site) error {
 	if err != nil {
 		return err
 	}
+	return printJSON(status)
+}
+
+func printJSON(value any) error {
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(status)
+	return encoder.Encode(value)
 }

@@ -1,14 +1,17 @@
 package tasks_test
 
 import (
+	"bufio"
 	"bytes"
 	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +29,10 @@ var program string
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "hj")
 	if err != nil {
+		panic(err)
+	}
+	// a build's commands run it too, as another user
+	if err := os.Chmod(dir, 0o755); err != nil {
 		panic(err)
 	}
 	program = filepath.Join(dir, "hadjango")
@@ -208,10 +215,7 @@ func TestSignals_EndTheStepAndLeaveAllWhole(t *testing.T) {
 			var stderr bytes.Buffer
 			task.Stderr = &stderr
 			require.NoError(t, task.Start())
-			require.Eventually(t, func() bool {
-				_, err := os.Stat(filepath.Join(p.dir, "deploy/builds/a/started"))
-				return err == nil
-			}, time.Minute, time.Millisecond)
+			p.awaitStarted("a")
 
 			require.NoError(t, task.Process.Signal(sig))
 			_ = task.Wait()
@@ -223,4 +227,166 @@ func TestSignals_EndTheStepAndLeaveAllWhole(t *testing.T) {
 			p.ok("createBuild", "a")
 		})
 	}
+}
+
+// holding begins a task that goes on until release is called.
+func (p project) holding() (release func()) {
+	p.t.Helper()
+	config, err := os.ReadFile(filepath.Join(p.dir, "hadjango.yml"))
+	require.NoError(p.t, err)
+	gate := filepath.Join(p.dir, "gate")
+	require.NoError(p.t, syscall.Mkfifo(gate, 0o666))
+	require.NoError(p.t, os.Chmod(gate, 0o666))
+	p.write("hadjango.yml", string(config)+fmt.Sprintf("build: [[sh, -c, 'touch started; read line < %s']]\n", gate))
+	task := p.command("createBuild", "z")
+	require.NoError(p.t, task.Start())
+	p.awaitStarted("z")
+	p.write("hadjango.yml", string(config))
+	return func() {
+		require.NoError(p.t, os.WriteFile(gate, []byte("\n"), 0))
+		require.NoError(p.t, task.Wait())
+	}
+}
+
+func TestTasks_TakeTurns(t *testing.T) {
+	servertest.Need(t)
+	p := newProject(t)
+	release := p.holding()
+	held := regexp.MustCompile(`createBuild z runs \(process \d+ of \w+ on \S+, for \d+s\)`)
+
+	_, stderr, status := p.run("createBuild", "a")
+	require.Equal(t, 1, status)
+	require.Regexp(t, held, stderr)
+	require.Contains(t, stderr, "wait until it has ended, or let this wait for it: -wait=5m")
+	_, stderr, status = p.run("createBuild", "a", "-wait=50ms")
+	require.Equal(t, 1, status)
+	require.Contains(t, stderr, "· waiting at most 50ms for its end: createBuild z runs")
+	require.Contains(t, p.ok("status"), "z ", "who reads never waits")
+	require.Regexp(t, `createBuild z +– → z|createBuild z +– +\d+\.\d s +running`, p.ok("history"))
+
+	patient := p.command("createBuild", "a")
+	patient.Env = append(os.Environ(), "HADJANGO_WAIT=5m")
+	progress, err := patient.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, patient.Start())
+	first, err := bufio.NewReader(progress).ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, first, "waiting at most 5m0s for its end: createBuild z runs")
+	release()
+	go func() { _, _ = io.Copy(io.Discard, progress) }()
+	require.NoError(t, patient.Wait())
+	require.Contains(t, p.ok("status"), "a ")
+}
+
+func TestTasks_ThatWaitCanBeInterrupted(t *testing.T) {
+	servertest.Need(t)
+	p := newProject(t)
+	release := p.holding()
+	defer release()
+	patient := p.command("createBuild", "a", "-wait=5m")
+	progress, err := patient.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, patient.Start())
+	reader := bufio.NewReader(progress)
+	_, err = reader.ReadString('\n')
+	require.NoError(t, err)
+
+	require.NoError(t, patient.Process.Signal(syscall.SIGTERM))
+
+	rest, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	_ = patient.Wait()
+	require.Equal(t, 1, patient.ProcessState.ExitCode())
+	require.Contains(t, string(rest), "createBuild a: while it waited for createBuild z: terminated signal received")
+}
+
+func TestWait_IsRefusedWhenItIsNoTime(t *testing.T) {
+	p := newProject(t)
+	cmd := p.command("createBuild", "a")
+	cmd.Env = append(os.Environ(), "HADJANGO_WAIT=five")
+	out, err := cmd.CombinedOutput()
+
+	require.Error(t, err)
+	require.Contains(t, string(out), `HADJANGO_WAIT is "five" and must be a time such as 5m or 90s`)
+	require.NoDirExists(t, filepath.Join(p.dir, "deploy"))
+}
+
+// A project's build command may call a task that reads. One that changes would
+// wait for the task that it is a part of, so it is refused at once, however
+// long it would wait, and whoever it runs as.
+func TestTasks_CalledByABuildsCommandDoNotWaitForThemselves(t *testing.T) {
+	servertest.Need(t)
+	p := newProject(t)
+	config, err := os.ReadFile(filepath.Join(p.dir, "hadjango.yml"))
+	require.NoError(t, err)
+	// the project's own file must not make the build a site
+	p.write("project/hadjango.yml", string(config))
+
+	p.write("hadjango.yml", string(config)+fmt.Sprintf("build: [[sh, -c, 'exec %s status -json']]\n", program))
+	p.ok("createBuild", "a")
+	p.write("hadjango.yml", string(config)+fmt.Sprintf("build: [[sh, -c, 'exec %s activate a -wait=5m']]\n", program))
+	start := time.Now()
+	_, stderr, status := p.run("createBuild", "b")
+
+	require.Equal(t, 1, status)
+	require.Regexp(t, `activate a: createBuild b runs \(process .* and has started this: it would wait for itself, so call this after it and not from within`, stderr)
+	require.Less(t, time.Since(start), 2*time.Minute)
+	require.NoDirExists(t, filepath.Join(p.dir, "deploy/builds/b/deploy"))
+	p.write("hadjango.yml", string(config))
+}
+
+func TestKilled_TasksAreNamedAndMended(t *testing.T) {
+	servertest.Need(t)
+	p := newProject(t)
+	p.ok("init")
+	p.killed("createBuild", "c")
+
+	require.Regexp(t, `half done: createBuild c, begun at .*, was cut short after c: virtualenv · finish it with mage resume, or take it back with mage undo\n`, p.ok("status"))
+	var status site.Status
+	require.NoError(t, json.Unmarshal([]byte(p.ok("status", "-json")), &status))
+	require.Equal(t, "createBuild c", status.HalfDone.Task)
+	require.Equal(t, "finished: createBuild c\n", p.ok("resume"))
+	p.killed("createBuild", "d")
+	require.Equal(t, "taken back: createBuild d\n", p.ok("undo"))
+	_, stderr, code := p.run("undo")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "undo: nothing is half done: every task has ended")
+
+	require.Regexp(t, `^WHEN +WHO +TASK +FROM → TO +TOOK +RESULT
+.* undo createBuild d +– +\d+\.\d s +ok
+.* createBuild d +– +– +cut short, settled since
+.* createBuild c +– → c +\d+\.\d s +ok
+.* createBuild c +– +– +cut short, settled since
+.* init +– → a +\d+\.\d s +ok
+$`, p.ok("history"))
+	var past []site.Past
+	require.NoError(t, json.Unmarshal([]byte(p.ok("history", "-json", "-n=2")), &past))
+	require.Len(t, past, 2)
+	require.True(t, past[0].Undoes)
+	_, stderr, code = p.run("history", "-n=-1")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "history -n=-1: it must be 0, for all, or more")
+}
+
+// killed runs a task and kills it while it runs the project's own command.
+func (p project) killed(args ...string) {
+	p.t.Helper()
+	config, err := os.ReadFile(filepath.Join(p.dir, "hadjango.yml"))
+	require.NoError(p.t, err)
+	p.write("hadjango.yml", string(config)+"build: [[sh, -c, 'touch started; sleep 1000']]\n")
+	task := p.command(args...)
+	require.NoError(p.t, task.Start())
+	p.awaitStarted(args[1])
+	require.NoError(p.t, task.Process.Kill())
+	_ = task.Wait()
+	p.write("hadjango.yml", string(config))
+}
+
+// awaitStarted returns when the command of a build has begun.
+func (p project) awaitStarted(build string) {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool {
+		_, err := os.Stat(filepath.Join(p.dir, "deploy/builds", build, "started"))
+		return err == nil
+	}, time.Minute, time.Millisecond)
 }

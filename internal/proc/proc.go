@@ -156,6 +156,35 @@ func Under(dir string, programs ...string) ([]Process, error) {
 	return found, nil
 }
 
+// WithEnv returns the processes that were started with all of the variables,
+// each written NAME=value.
+func WithEnv(variables ...string) ([]Process, error) {
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return nil, err
+	}
+	var found []Process
+	for _, p := range all {
+		environ, err := p.Environ()
+		if err != nil || !containsAll(environ, variables) {
+			continue
+		}
+		if process, err := Open(p.PID); err == nil && process.Alive() {
+			found = append(found, process)
+		}
+	}
+	return found, nil
+}
+
+func containsAll(environ, variables []string) bool {
+	for _, variable := range variables {
+		if !slices.Contains(environ, variable) {
+			return false
+		}
+	}
+	return true
+}
+
 // poll is how often Wait looks: the end of a process that is not our child
 // wakes nobody.
 const poll = 5 * time.Millisecond

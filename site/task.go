@@ -1,0 +1,243 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/account"
+	"github.com/hadjango/hadjango/internal/command"
+	"github.com/hadjango/hadjango/internal/proc"
+)
+
+// task is one verb that changes something, under way.
+type task struct {
+	site  *Site
+	entry *builds.Entry
+	// cut is the task that was cut short and that this one finishes, if any.
+	cut *builds.Record
+}
+
+type taskKey struct{}
+
+// taskOf is the task that ctx belongs to; nil when there is none.
+func taskOf(ctx context.Context) *task {
+	t, _ := ctx.Value(taskKey{}).(*task)
+	return t
+}
+
+func (t *task) finishes() bool { return t.cut != nil }
+
+func (t *task) noteStep(name string, took time.Duration, err error) {
+	if t != nil {
+		t.entry.Step(name, took, brief(err))
+	}
+}
+
+// changing runs a verb under the site's lock and writes it down. A verb within
+// another is a part of that one. What an earlier task has left half done is
+// settled first, where that needs no person (see rules).
+func (s *Site) changing(ctx context.Context, title string, verb func(context.Context) error) error {
+	if t := taskOf(ctx); t != nil && t.site == s {
+		return verb(ctx)
+	}
+	return s.locked(ctx, title, func(ctx context.Context) error {
+		cut, err := s.settleBefore(ctx, title)
+		if err != nil {
+			return fmt.Errorf("%s: %w", title, err)
+		}
+		return s.perform(ctx, s.intent(title, cut), cut, verb)
+	})
+}
+
+// locked runs do while this process, and nobody else, may change the site.
+func (s *Site) locked(ctx context.Context, title string, do func(context.Context) error) error {
+	if s.foreign != nil {
+		return fmt.Errorf("%s: %w", title, s.foreign)
+	}
+	if err := s.ours(s.deploy, 0o755); err != nil {
+		return fmt.Errorf("%s: %w", title, err)
+	}
+	unlock, err := s.lock(ctx, title)
+	if err != nil {
+		return fmt.Errorf("%s: %w", title, err)
+	}
+	defer unlock()
+	if err := s.prepare(); err != nil {
+		return fmt.Errorf("%s: %w", title, err)
+	}
+	if s.warning != "" {
+		s.reporter.Note(s.warning)
+		s.warning = ""
+	}
+	return do(ctx)
+}
+
+func (s *Site) lock(ctx context.Context, title string) (unlock func(), err error) {
+	path, holder := s.deployFile("lock"), s.holder(title)
+	unlock, err = builds.Lock(ended(ctx), path, holder)
+	var locked *builds.LockedError
+	if !errors.As(err, &locked) || locked.Within {
+		return unlock, err
+	}
+	if s.wait <= 0 {
+		return nil, fmt.Errorf("%w, or let this wait for it: -wait=5m", err)
+	}
+	s.reporter.Note(fmt.Sprintf("waiting at most %s for its end: %s", s.wait, locked.Holder))
+	waiting, cancel := context.WithTimeout(ctx, s.wait)
+	defer cancel()
+	unlock, err = builds.Lock(waiting, path, holder)
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("while it waited for %s: %w", locked.Holder.Task, context.Cause(ctx))
+	}
+	return unlock, err
+}
+
+func (s *Site) holder(title string) builds.Holder {
+	me, _ := account.Current()
+	host, _ := os.Hostname()
+	return builds.Holder{Task: title, User: me.Name, Host: host, PID: os.Getpid()}
+}
+
+// ended is a context that has ended: try once, do not wait.
+func ended(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return ctx
+}
+
+// intent is what the journal says of a task before it begins. One that finishes
+// another names it.
+func (s *Site) intent(title string, cut *builds.Record) builds.Intent {
+	words := strings.Fields(title)
+	holder := s.holder(title)
+	intent := builds.Intent{
+		Task: words[0], Args: words[1:], User: holder.User, Host: holder.Host, PID: holder.PID, Before: s.snapshot(),
+	}
+	if me, err := proc.Open(holder.PID); err == nil {
+		intent.Started = me.Started()
+	}
+	if cut != nil {
+		intent.Settles = cut.ID
+	}
+	return intent
+}
+
+// snapshot is what a task may change, as it is now.
+func (s *Site) snapshot() builds.State {
+	var now builds.State
+	now.Live, _ = s.store.Pointed(builds.Live)
+	now.Stage, _ = s.store.Pointed(builds.Stage)
+	names, _ := s.store.List()
+	for _, name := range names {
+		if _, err := os.Lstat(s.vassal(name).Link); err == nil {
+			now.Open = append(now.Open, name)
+		}
+		if len(s.linked(name)) > 0 {
+			now.Running = append(now.Running, name)
+		}
+	}
+	return now
+}
+
+// perform is a task from its intent to its end. An error is an end too: a verb that
+// returns has left all whole.
+func (s *Site) perform(ctx context.Context, intent builds.Intent, cut *builds.Record, verb func(context.Context) error) error {
+	entry, err := s.journal.Begin(intent)
+	if err == nil {
+		err = s.user.Share(s.journal.Path())
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", intent.Task, err)
+	}
+	failed := verb(context.WithValue(ctx, taskKey{}, &task{s, entry, cut}))
+	if err := entry.End(s.outcome(ctx, intent, failed)); err != nil {
+		return errors.Join(failed, err)
+	}
+	return failed
+}
+
+func (s *Site) outcome(ctx context.Context, intent builds.Intent, err error) builds.Outcome {
+	out := builds.Outcome{Result: builds.OK, Error: brief(err)}
+	out.From, out.To = moved(intent, s.snapshot())
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		out.Result = builds.Interrupted
+	default:
+		out.Result = builds.Failed
+	}
+	return out
+}
+
+// moved says from which build to which a task has gone: between those that live
+// named, else those that stage named, else the one it was about.
+func moved(intent builds.Intent, after builds.State) (from, to builds.Name) {
+	before := intent.Before
+	switch {
+	case before.Live != after.Live:
+		return before.Live, after.Live
+	case before.Stage != after.Stage:
+		return before.Stage, after.Stage
+	}
+	_, name, _ := ruleOf(builds.Record{Intent: intent})
+	if intent.Task == "rm" {
+		return name, ""
+	}
+	return "", name
+}
+
+// brief is an error without the arguments of the programs that failed, which
+// may be secrets. What they printed stands on later lines, and the journal
+// keeps the first one.
+func brief(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := err.Error()
+	for _, args := range argumentsIn(err) {
+		text = strings.ReplaceAll(text, strings.Join(args, " "), filepath.Base(args[0]))
+	}
+	return text
+}
+
+// argumentsIn finds the argument lists in all branches of an error.
+func argumentsIn(err error) (all [][]string) {
+	switch e := err.(type) {
+	case *command.Error:
+		return [][]string{e.Args}
+	case interface{ Unwrap() error }:
+		return argumentsIn(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, branch := range e.Unwrap() {
+			all = append(all, argumentsIn(branch)...)
+		}
+	}
+	return all
+}
+
+// Past is a task of the history.
+type Past struct {
+	builds.Record
+	// Running tells that it has not ended because it is under way.
+	Running bool `json:"running,omitempty"`
+}
+
+// History returns the last n tasks that changed something, or all when n is 0,
+// the newest first. It waits for nobody.
+func (s *Site) History(_ context.Context, n int) ([]Past, error) {
+	if s.foreign != nil {
+		return nil, fmt.Errorf("history: %w", s.foreign)
+	}
+	records, err := s.journal.Read(n)
+	past := make([]Past, len(records))
+	for i, r := range records {
+		past[i] = Past{r, s.running(r)}
+	}
+	return past, err
+}
