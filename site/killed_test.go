@@ -289,6 +289,45 @@ func TestKilled_IsMendedAfterTheServersAreUpAgain(t *testing.T) {
 	s.requireServes("live.localhost", "a")
 }
 
+// Somebody has changed by hand what a mending needs: there is a way out.
+func TestKilled_CanBeAcceptedAsItIs(t *testing.T) {
+	s := newKilledSite(t, "")
+	s.kill("swapLive", "end let live and stage change places")
+	store := builds.OpenStore(s.dir + "/deploy/builds")
+	s.requirePointed("b", "a")
+	require.NoError(t, store.Point(builds.Stage, "c"))
+	require.NoError(t, store.Point(builds.Live, "a"))
+
+	_, err := s.Resume(t.Context())
+	require.ErrorContains(t, err, "stage is c now and was b")
+	require.ErrorContains(t, err, "mage undo -accept")
+	require.NoError(t, store.Point(builds.Live, "b"))
+	_, err = s.Undo(t.Context())
+	require.ErrorContains(t, err, "live is b and stage is c, and live was a: somebody has changed them since")
+	require.ErrorContains(t, err, "mage undo -accept")
+	_, err = s.Accept(t.Context())
+	require.NoError(t, err)
+
+	require.Nil(t, s.halfDone())
+	s.call("stage a")
+	s.requirePointed("b", "a")
+}
+
+func TestKilled_TaskOfALaterVersionIsNamedAndLeft(t *testing.T) {
+	s := newTestSite(t, "")
+	s.call("up")
+	_, err := builds.OpenJournal(s.dir + "/deploy/journal.jsonl").Begin(builds.Intent{Task: "later", Args: []string{"c"}})
+	require.NoError(t, err)
+	_, err = s.Resume(t.Context())
+	require.ErrorContains(t, err, `this version does not know the task "later c"`)
+
+	s.call("buildWheels")
+
+	require.Contains(t, s.notes.String(), "later c, begun at")
+	require.Contains(t, s.notes.String(), "nothing of it is in the way")
+	require.Nil(t, s.halfDone())
+}
+
 func TestKilled_SwapLiveGoesWhereOneSays(t *testing.T) {
 	for _, mode := range []string{"pointer", "reload"} {
 		t.Run(mode, func(t *testing.T) {

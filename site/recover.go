@@ -153,6 +153,15 @@ func (s *Site) Resume(ctx context.Context) (HalfDone, error) {
 // [ErrNothingHalfDone] when there is none.
 func (s *Site) Undo(ctx context.Context) (HalfDone, error) { return s.settle(ctx, "undo", s.takeBack) }
 
+// Accept ends the task that was cut short by leaving all as it is now. It is the
+// way out where neither Resume nor Undo can succeed, because somebody has
+// changed by hand what they need. It is [ErrNothingHalfDone] when there is none.
+func (s *Site) Accept(ctx context.Context) (HalfDone, error) {
+	return s.settle(ctx, "accept", func(ctx context.Context, cut builds.Record) error {
+		return s.perform(ctx, s.intent("accept "+cut.Title(), &cut), nil, func(context.Context) error { return nil })
+	})
+}
+
 func (s *Site) settle(ctx context.Context, verb string, how func(context.Context, builds.Record) error) (half HalfDone, err error) {
 	err = s.locked(ctx, verb, func(ctx context.Context) error {
 		cut, err := s.cutShort()
@@ -163,23 +172,26 @@ func (s *Site) settle(ctx context.Context, verb string, how func(context.Context
 			return fmt.Errorf("%s: %w", verb, err)
 		}
 		half = halfDone(*cut)
-		if _, _, known := ruleOf(*cut); !known {
-			return fmt.Errorf("%s: this version does not know the task %s: mend it with the version that ran it", verb, cut.Task)
-		}
 		return how(ctx, *cut)
 	})
 	return half, err
 }
 
 func (s *Site) finish(ctx context.Context, cut builds.Record) error {
-	rule, name, _ := ruleOf(cut)
+	rule, name, known := ruleOf(cut)
+	if !known {
+		return unknown(cut)
+	}
 	return s.perform(ctx, s.intent(cut.Title(), &cut), &cut, func(ctx context.Context) error {
-		return rule.again(s, ctx, name)
+		return orAccept(rule.again(s, ctx, name))
 	})
 }
 
 func (s *Site) takeBack(ctx context.Context, cut builds.Record) error {
-	rule, name, _ := ruleOf(cut)
+	rule, name, known := ruleOf(cut)
+	if !known {
+		return unknown(cut)
+	}
 	if rule.undo == nil {
 		return fmt.Errorf("undo %s: %s: finish it with mage resume", cut.Title(), rule.instead)
 	}
@@ -187,10 +199,22 @@ func (s *Site) takeBack(ctx context.Context, cut builds.Record) error {
 	intent.Undoes = true
 	return s.perform(ctx, intent, nil, func(ctx context.Context) error {
 		if err := rule.undo(s, ctx, name, cut.Before); err != nil {
-			return fmt.Errorf("undo %s: %w", cut.Title(), err)
+			return fmt.Errorf("undo %s: %w", cut.Title(), orAccept(err))
 		}
 		return nil
 	})
+}
+
+func unknown(cut builds.Record) error {
+	return fmt.Errorf("this version does not know the task %q: mend it with the version that ran it, or leave all as it is with mage undo -accept", cut.Title())
+}
+
+// orAccept shows the way out of a mending that failed.
+func orAccept(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w\nif that cannot be mended, leave all as it is with mage undo -accept", err)
 }
 
 // undoCreate removes the incomplete build. One that was complete stays: it is
@@ -298,7 +322,7 @@ func (s *Site) liveAgain(ctx context.Context, live builds.Name) error {
 		return s.confirm(ctx, builds.Live, live)
 	}
 	if now.Stage != live {
-		return fmt.Errorf("live is %s and stage is %s, and live was %s: somebody has changed them since: stage what you want and swap", now.Live, now.Stage, live)
+		return fmt.Errorf("live is %s and stage is %s, and live was %s: somebody has changed them since", now.Live, now.Stage, live)
 	}
 	if err := s.makeReady(ctx, live); err != nil {
 		return err

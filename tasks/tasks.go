@@ -335,8 +335,21 @@ func Resume(ctx context.Context, wait *time.Duration) error {
 }
 
 // Undo takes back the task that was cut short by a kill or a crash.
-func Undo(ctx context.Context, wait *time.Duration) error {
+func Undo(
+	ctx context.Context,
+	// leave all as it is instead, and only end the task
+	accept *bool,
+	// wait at most this long for another task to end
+	wait *time.Duration,
+) error {
 	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error {
+		if isSet(accept) {
+			cut, err := s.Accept(ctx)
+			if err != nil {
+				return err
+			}
+			return printf("left as it is: %s\n", cut.Task)
+		}
 		cut, err := s.Undo(ctx)
 		if err != nil {
 			return err

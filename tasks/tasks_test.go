@@ -366,6 +366,11 @@ $`, p.ok("history"))
 	_, stderr, code = p.run("history", "-n=-1")
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "history -n=-1: it must be 0, for all, or more")
+
+	p.killed("createBuild", "e")
+	require.Equal(t, "left as it is: createBuild e\n", p.ok("undo", "-accept"))
+	require.Regexp(t, `(?m)^e .* incomplete `, p.ok("status"))
+	p.ok("createBuild", "e")
 }
 
 // killed runs a task and kills it while it runs the project's own command.
