@@ -31,6 +31,7 @@ func (s *Site) Keep(ctx context.Context) error {
 		return fmt.Errorf("keep: %w", err)
 	}
 	defer release()
+	s.wait = keepWait
 	for pause := keepPause; ctx.Err() == nil && !s.isDown(); {
 		if err := s.keepOnce(ctx); err == nil {
 			pause = keepPause
@@ -58,6 +59,9 @@ const (
 	keepPause     = time.Second
 	keepPauseMost = time.Minute
 )
+
+// keepWait is how long a task may take, for the keeper: it has nothing else to do.
+const keepWait = 24 * time.Hour
 
 func wait(ctx context.Context, d time.Duration) {
 	select {

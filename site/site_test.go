@@ -118,7 +118,7 @@ func (s *testSite) kept() {
 	s.t.Helper()
 	self, err := os.Executable()
 	require.NoError(s.t, err)
-	s.Site, err = site.Open(s.dir, site.Options{Reporter: s.notes, Keeper: []string{self, "keep"}})
+	s.Site, err = site.Open(s.dir, site.Options{Reporter: s.notes, Keeper: []string{self, "keep"}, Wait: time.Minute})
 	require.NoError(s.t, err)
 }
 
