@@ -84,6 +84,8 @@ type Config struct {
 	Backlog int
 	// Timeouts is how long each step may take.
 	Timeouts Timeouts
+	// Watch is how long a new live is watched after a swap, up to 24h; 0 for not at all. Default 10s.
+	Watch time.Duration
 	// Warmup is what is asked of a build before it is called warm.
 	Warmup Warmup
 	// Python is the absolute path of the interpreter; "" for the one uWSGI's plugin is linked with. Default "".
@@ -229,6 +231,7 @@ func Default() Config {
 			Drain:   120 * time.Second,
 			Switch:  10 * time.Second,
 		},
+		Watch:  10 * time.Second,
 		Warmup: Warmup{Concurrency: 6, Requests: 300, Paths: []string{"/"}},
 	}
 }

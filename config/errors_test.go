@@ -8,7 +8,7 @@ import (
 )
 
 const knownKeys = "known keys: project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, " +
-	"health, max_body, user, run, switch, port, workers, backlog, timeouts, warmup, python"
+	"health, max_body, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python"
 
 // badFiles are files that are refused, with every line of the error; each begins with "hadjango.yml:" besides.
 var badFiles = []struct {
@@ -48,20 +48,20 @@ var badFiles = []struct {
 		`6:8: https: found the text "yes": expected true or false`,
 	}},
 	{"not a map", "- project\n", []string{
-		`1:1: found a list: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, user, run, switch, port, workers, backlog, timeouts, warmup, python`,
+		`1:1: found a list: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python`,
 	}},
 	{"only text", "project\n", []string{
-		`1:1: found text: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, user, run, switch, port, workers, backlog, timeouts, warmup, python`,
+		`1:1: found text: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python`,
 	}},
 	{"null", "~\n", []string{
-		`1:1: found nothing: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, user, run, switch, port, workers, backlog, timeouts, warmup, python`,
+		`1:1: found nothing: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python`,
 	}},
 	{"key without a value", "project:\nport:\n", []string{
 		`1:1: project: found nothing: expected a relative path of letters, digits and . _ / + @ -, such as src or .`,
 		`2:1: port: found nothing: expected a number from 1024 to 55000`,
 	}},
 	{"no space after the colon", "port:3000\n", []string{
-		`1:1: found text: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, user, run, switch, port, workers, backlog, timeouts, warmup, python`,
+		`1:1: found text: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python`,
 	}},
 	{"text for a number", "port: \"3000\"\n", []string{
 		`1:7: port: found the text "3000": expected a number from 1024 to 55000`,

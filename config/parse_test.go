@@ -102,6 +102,7 @@ port: 55000
 workers: {min: 2, max: 8, preload: false}
 backlog: 65535
 timeouts: {request: 1m30s, start: 24h, drain: 90s, switch: 1s}
+watch: 0
 warmup:
   concurrency: 1
   requests: 100000
@@ -253,6 +254,7 @@ func TestValidate(t *testing.T) {
 	c.Port = 80
 	c.Timeouts.Start = 1500 * time.Millisecond
 	c.Timeouts.Drain = 0
+	c.Watch = -1
 	c.Workers = Workers{Min: 4, Max: 2}
 	require.EqualError(t, c.Validate(), strings.Join([]string{
 		`project: "../x" leads out of its directory: expected a relative path of letters, digits and . _ / + @ -, such as src or .`,
@@ -267,6 +269,7 @@ func TestValidate(t *testing.T) {
 		`port: "80" is out of range: expected a number from 1024 to 55000`,
 		`timeouts.start: "1.5s" is not a whole number of seconds: expected whole seconds from 1s to 24h such as 90s or 1m30s`,
 		`timeouts.drain: "0s" is out of range: expected whole seconds from 1s to 24h such as 90s or 1m30s`,
+		`watch: "-1ns" is out of range: expected whole seconds up to 24h such as 10s, or 0 for not at all`,
 		`workers.min: min is 4 and max is 2: expected min to be at most max`,
 	}, "\n"))
 	require.Error(t, Config{}.Validate())

@@ -42,6 +42,7 @@ var (
 	urlPath     = rule[string]{want: "a path such as /healthz or /search?q=x", takes: text, parse: parseURLPath}
 	size        = rule[Size]{want: "a size from 1k to 10g such as 50m", takes: text | number, parse: parseSize}
 	duration    = rule[time.Duration]{want: "whole seconds from 1s to 24h such as 90s or 1m30s", takes: text | number, parse: parseDuration}
+	pause       = rule[time.Duration]{want: "whole seconds up to 24h such as 10s, or 0 for not at all", takes: text | number, parse: parsePause}
 	truth       = rule[bool]{want: "true or false", takes: boolean, parse: parseBool}
 	program     = rule[string]{want: "a relative path ending in .py such as manage.py, or a program's name such as npm", takes: text, parse: parseProgram}
 	argument    = rule[string]{want: "text", takes: text | number | boolean, parse: parseText}
@@ -265,6 +266,13 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, errors.New("is not a whole number of seconds")
 	}
 	return d, nil
+}
+
+func parsePause(text string) (time.Duration, error) {
+	if d, err := time.ParseDuration(text); err == nil && d == 0 {
+		return 0, nil
+	}
+	return parseDuration(text)
 }
 
 func parseBool(text string) (bool, error) {

@@ -44,6 +44,7 @@ func schema(c *Config) section {
 			{"drain", one(&c.Timeouts.Drain, duration)},
 			{"switch", one(&c.Timeouts.Switch, duration)},
 		}},
+		{"watch", one(&c.Watch, pause)},
 		{"warmup", section{
 			{"concurrency", one(&c.Warmup.Concurrency, from(1, 512))},
 			{"requests", one(&c.Warmup.Requests, from(1, 100_000))},

@@ -43,6 +43,9 @@ func (l layout) static(name builds.Name) string {
 
 func (l layout) buildLog(name builds.Name) string { return l.log(string(name) + ".build.log") }
 
+// accessLog has a line for every request.
+func (l layout) accessLog() string { return l.log("nginx.access.log") }
+
 // nginxPID is not in run, which is the user's: nginx writes it as root.
 func (l layout) nginxPID() string { return l.deployFile("nginx.pid") }
 

@@ -109,6 +109,8 @@ type Swap struct {
 	Switched time.Duration
 	// Answered is how long after the switch the new live answered through nginx.
 	Answered time.Duration
+	// at is just before the switch.
+	at time.Time
 }
 
 func (w Swap) String() string {
@@ -183,7 +185,7 @@ func (s *Site) candidate(ctx context.Context) (builds.Name, error) {
 }
 
 func (s *Site) exchange(ctx context.Context, candidate, was builds.Name) (Swap, error) {
-	swap := Swap{Live: candidate, Was: was}
+	swap := Swap{Live: candidate, Was: was, at: time.Now()}
 	err := s.step(ctx, "let live and stage change places", func(context.Context, Step) (_ string, err error) {
 		swap.Switched, err = s.store.Exchange()
 		return "", err

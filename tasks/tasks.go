@@ -204,24 +204,27 @@ func Stage(ctx context.Context, name string, wait *time.Duration) error {
 	})
 }
 
-// SwapLive lets stage and live change places; again to go back.
+// SwapLive lets stage and live change places; again to go back. The new live is watched, and taken back if it fails.
 func SwapLive(
 	ctx context.Context,
 	// stage this build first
 	build *string,
 	// wait at most this long for another task to end
 	wait *time.Duration,
+	// how long to watch the new live, 0 for not at all (default: watch of hadjango.yml)
+	watch *time.Duration,
 ) error {
 	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error {
 		name, err := optionalBuild(s, build)
 		if err != nil {
 			return err
 		}
-		swap, err := s.SwapLive(ctx, name)
-		if err != nil {
-			return err
+		options := site.WatchOptions{For: s.Config().Watch, Swapped: func(swap site.Swap) { _ = printLine(swap) }}
+		if watch != nil {
+			options.For = *watch
 		}
-		return printLine(swap)
+		_, err = s.SwapLiveWatched(ctx, name, options)
+		return err
 	})
 }
 

@@ -115,3 +115,13 @@ func traceback(text string) (upToException string, ok bool) {
 	}
 	return "", false
 }
+
+// Mark is a place in an instance's log.
+type Mark struct{ log *tail }
+
+// MarkLog returns the present end of an instance's log.
+func MarkLog(u Unit) Mark { return Mark{tailFrom(u.Log)} }
+
+// Cause picks from what was written after the mark, and since the last call,
+// what says why something went wrong: the last traceback, else the last lines.
+func (m Mark) Cause() string { return explain(m.log.rest()) }
