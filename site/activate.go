@@ -19,7 +19,7 @@ var ErrDown = errors.New("the servers do not run: start them with mage up")
 // [uwsgi.StartError]), and nothing tries to start it again.
 func (s *Site) Activate(ctx context.Context, name builds.Name) error {
 	return s.changing(ctx, "activate "+string(name), func(ctx context.Context) error {
-		return s.activate(ctx, name)
+		return s.unfit(name, s.activate(ctx, name))
 	})
 }
 

@@ -65,7 +65,11 @@ func (s *Site) createBuild(ctx context.Context, programs stack.Programs, name bu
 		python:   python.Python{Path: programs.Python, User: s.user, Log: s.buildLog(name)},
 		npm:      programs.NPM,
 	}
-	if err := m.run(ctx); err != nil {
+	err = m.run(ctx)
+	if err != nil && ctx.Err() == nil {
+		return s.unmade(name, fmt.Errorf("create build %s: %w", name, err))
+	}
+	if err != nil {
 		return fmt.Errorf("create build %s: %w", name, err)
 	}
 	return nil
@@ -158,7 +162,7 @@ func (m *making) foreignCode(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := m.step(ctx, "compile", m.compile); err != nil {
+	if err := m.checkCode(ctx); err != nil {
 		return err
 	}
 	return errors.Join(m.user.Seal(m.dir), m.user.Seal(m.static(m.name)))
@@ -255,16 +259,6 @@ func (m *making) install(ctx context.Context, _ Step) (detail string, reused boo
 
 func (m *making) virtualenv(ctx context.Context, _ Step) (detail string, reused bool, err error) {
 	return "", false, m.wheelhouseFor(m.python).Place(ctx, m.manifest.Requirements, m.dir)
-}
-
-// compile saves the workers, who may not write here, compiling at each start.
-// What is installed is compiled already.
-func (m *making) compile(ctx context.Context, _ Step) (detail string, reused bool, err error) {
-	all, err := m.python.Compile(ctx, m.dir, "lib/python3")
-	if err == nil && !all {
-		detail = "not all"
-	}
-	return detail, false, err
 }
 
 // precompress works on what the user can no longer change, so that nobody puts

@@ -80,10 +80,10 @@ func TestDjango_FromNothingToASwap(t *testing.T) {
 		require.NoError(t, err, string(out))
 		require.NotContains(t, string(out), "skipped")
 	})
-	t.Run("a view that is broken is refused before stage moves", func(t *testing.T) {
+	t.Run("a view that is broken makes no build", func(t *testing.T) {
 		s.write("addons-server/catalogue/views.py", "syntax error\n")
-		require.NoError(t, s.CreateBuild(t.Context(), "c"))
-		require.ErrorContains(t, s.Stage(t.Context(), "c"), "SyntaxError")
+		require.ErrorContains(t, s.CreateBuild(t.Context(), "c"), "SyntaxError")
+		require.Error(t, s.Stage(t.Context(), "c"))
 		s.requirePage("stage.localhost", "build a")
 	})
 	t.Run("a host that Django does not allow is explained", func(t *testing.T) {

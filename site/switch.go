@@ -58,6 +58,10 @@ func (s *Site) stage(ctx context.Context, name builds.Name) error {
 
 // makeReady makes sure that a build could be live: complete, active, warm, healthy.
 func (s *Site) makeReady(ctx context.Context, name builds.Name) error {
+	return s.unfit(name, s.tryReady(ctx, name))
+}
+
+func (s *Site) tryReady(ctx context.Context, name builds.Name) error {
 	if err := s.activate(ctx, name); err != nil {
 		return err
 	}
@@ -75,9 +79,12 @@ func (s *Site) checkHealth(ctx context.Context, name builds.Name) error {
 	if err != nil {
 		return err
 	}
-	_, err = warmup.Run(ctx, "http://"+address, warmup.Options{
-		Paths: []string{s.config.Health}, Concurrency: 1, Host: s.config.Live[0], Header: s.forwarded(),
-		Timeout: s.config.Timeouts.Switch,
+	err = s.witnessed(s.zerg(name, s.slot(ctx, name)), func() error {
+		_, err := warmup.Run(ctx, "http://"+address, warmup.Options{
+			Paths: []string{s.config.Health}, Concurrency: 1, Host: s.config.Live[0], Header: s.forwarded(),
+			Timeout: s.config.Timeouts.Switch,
+		})
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("health of %s: %w", name, err)

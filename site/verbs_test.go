@@ -269,6 +269,7 @@ func TestActivate_OfABuildThatHangsSaysHowLongItWaited(t *testing.T) {
 
 	require.ErrorContains(t, err, "not within 2s (timeouts.start in hadjango.yml)")
 	require.ErrorContains(t, err, "importing")
+	require.Regexp(t, `it hangs here, the innermost call first:\n.*File ".*/c/app.py", line 3 in <module>\n`, err.Error())
 	require.Equal(t, site.Idle, s.state("c"))
 }
 

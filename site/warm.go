@@ -57,11 +57,14 @@ func (s *Site) warm(ctx context.Context, name builds.Name, options WarmupOptions
 		options.Concurrency = s.config.Warmup.Concurrency
 	}
 	err = s.step(ctx, fmt.Sprintf("warm up %s", name), func(ctx context.Context, step Step) (string, error) {
-		report, err = warmup.Run(ctx, "http://"+address, warmup.Options{
-			Paths: options.Paths, Concurrency: options.Concurrency, MaxRequests: s.config.Warmup.Requests,
-			Host: s.config.Live[0], Header: s.forwarded(), Timeout: s.config.Timeouts.Request,
-			Workers:    func(ctx context.Context) (warmup.Workers, error) { return s.reached(ctx, name) },
-			OnProgress: func(p warmup.Progress) { step.Progress(p.Done, p.Total) },
+		err := s.witnessed(s.zerg(name, s.slot(ctx, name)), func() (err error) {
+			report, err = warmup.Run(ctx, "http://"+address, warmup.Options{
+				Paths: options.Paths, Concurrency: options.Concurrency, MaxRequests: s.config.Warmup.Requests,
+				Host: s.config.Live[0], Header: s.forwarded(), Timeout: s.config.Timeouts.Request,
+				Workers:    func(ctx context.Context) (warmup.Workers, error) { return s.reached(ctx, name) },
+				OnProgress: func(p warmup.Progress) { step.Progress(p.Done, p.Total) },
+			})
+			return err
 		})
 		return report.String(), err
 	})

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -43,7 +44,7 @@ type WatchError struct {
 	After time.Duration
 	// Reason is what was seen.
 	Reason string
-	// Cause is what the new live's log says of it.
+	// Cause is what the new live's log says of it, or where its code hangs.
 	Cause string
 	// Log has that, AccessLog every request.
 	Log, AccessLog string
@@ -99,6 +100,7 @@ type watcher struct {
 	answers answers
 	// moved is when the new live answered last, or did not hang.
 	moved time.Time
+	hung  bool
 }
 
 // newWatcher begins before the swap, so that what follows the switch at once is
@@ -127,7 +129,7 @@ func (w *watcher) watch(ctx context.Context, swap Swap) error {
 		case err != nil:
 			return "", err
 		case reason != "":
-			return "", w.takeBack(ctx, reason, unit.Log)
+			return "", w.takeBack(ctx, reason, unit)
 		}
 		return w.answers.String(), nil
 	})
@@ -194,16 +196,21 @@ func (w *watcher) hangs(ctx context.Context, now time.Time) string {
 	if now.Sub(w.moved) < hangFor {
 		return ""
 	}
+	w.hung = true
 	return fmt.Sprintf("it has answered nobody for %s: all %d workers are busy, and %d requests wait", hangFor, len(workers.Active()), queue.Length)
 }
 
 // takeBack lets the old live be live again.
-func (w *watcher) takeBack(ctx context.Context, reason, log string) error {
+func (w *watcher) takeBack(ctx context.Context, reason string, unit uwsgi.Unit) error {
 	after := w.since()
 	back := w.goBack(ctx)
+	cause := w.log.Cause()
+	if w.hung {
+		cause = cmp.Or(uwsgi.Hanging(ctx, unit), cause)
+	}
 	return &WatchError{
-		Swap: w.swap, After: after, Reason: reason, Cause: w.log.Cause(),
-		Log: log, AccessLog: w.accessLog(), Back: back,
+		Swap: w.swap, After: after, Reason: reason, Cause: cause,
+		Log: unit.Log, AccessLog: w.accessLog(), Back: back,
 	}
 }
 

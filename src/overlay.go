@@ -6,6 +6,7 @@
 //   - hadjango.settings takes over the project's settings and puts the build's own static and media files in them;
 //   - hadjango.uwsgi.wsgi is the file that uWSGI loads: it gives the application its environment, loads it, does ahead
 //     of the first request what Django leaves to it, and names each worker process after the build;
+//   - hadjango.failures writes the traceback of a view that failed into the build's log;
 //   - hadjango.build says which build the code runs in.
 //
 // It needs Python 3.9 or newer, the standard library, and Django where the project is a Django project.

@@ -26,6 +26,7 @@ func TestFiles(t *testing.T) {
 		"hadjango/__init__.py",
 		"hadjango/build.py",
 		"hadjango/database.py",
+		"hadjango/failures.py",
 		"hadjango/settings.py",
 		"hadjango/testrun.py",
 		"hadjango/uwsgi/__init__.py",

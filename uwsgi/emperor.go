@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
 
@@ -229,6 +230,9 @@ func (e Emperor) start(ctx context.Context, u Unit, ready readiness) error {
 		return nil
 	}
 	cause := explain(log.rest())
+	if errors.Is(err, context.DeadlineExceeded) {
+		cause = strings.Join(e.hanging(ctx, u, log, cause), "\n")
+	}
 	return &StartError{Link: u.Link, Cause: cause, Log: u.Log, Err: errors.Join(err, e.Withdraw(ctx, u))}
 }
 

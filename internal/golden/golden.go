@@ -1,12 +1,13 @@
 // Package golden compares what a test made with a file in testdata that a
-// person has read. Run the test with -update to write the file anew, and read
-// the difference before you commit it.
+// person has read, or with a section of a document. Run the test with -update to
+// write it anew, and read the difference before you commit it.
 package golden
 
 import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,4 +26,21 @@ func Require(t *testing.T, name, got string) {
 	want, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, string(want), got)
+}
+
+// RequireSection fails the test when got is not what stands in a document
+// between the comments "<!-- name -->" and "<!-- /name -->".
+func RequireSection(t *testing.T, path, name, got string) {
+	t.Helper()
+	begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	before, rest, begun := strings.Cut(string(text), begin)
+	section, after, ended := strings.Cut(rest, end)
+	require.True(t, begun && ended, "%s has no section %s", path, name)
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(before+begin+got+end+after), 0o644))
+		return
+	}
+	require.Equal(t, section, got)
 }

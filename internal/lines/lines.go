@@ -9,6 +9,12 @@ func Last(text string, n int) string {
 	return strings.Join(all[max(0, len(all)-n):], "\n")
 }
 
+// First returns the first n lines of a text.
+func First(text string, n int) string {
+	all := strings.Split(text, "\n")
+	return strings.Join(all[:min(n, len(all))], "\n")
+}
+
 // Indent sets a text apart from what stands around it.
 func Indent(text string) string {
 	const margin = "    "

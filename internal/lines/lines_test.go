@@ -14,6 +14,11 @@ func TestLast_KeepsTheEnd(t *testing.T) {
 	require.Empty(t, lines.Last("", 2))
 }
 
+func TestFirst_KeepsTheBeginning(t *testing.T) {
+	require.Equal(t, "a\nb", lines.First("a\nb\nc", 2))
+	require.Equal(t, "a", lines.First("a", 2))
+}
+
 func TestIndent_MovesEveryLine(t *testing.T) {
 	require.Equal(t, "    a\n    b", lines.Indent("a\nb"))
 }

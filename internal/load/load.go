@@ -19,6 +19,8 @@ type Options struct {
 	Address, Host string
 	// Clients are how many connections are kept busy at once.
 	Clients int
+	// Every is the least time from one request of a client to its next.
+	Every time.Duration
 	// Methods are used in turn, and for each of them the Paths.
 	Methods, Paths []string
 }
@@ -74,8 +76,21 @@ func (c *client) run(ctx context.Context) (answers []Answer) {
 		if answer.Err != nil {
 			c.hangUp()
 		}
+		c.rest(ctx, answer.Start)
 	}
 	return answers
+}
+
+func (c *client) rest(ctx context.Context, began time.Time) {
+	if c.options.Every == 0 {
+		return
+	}
+	next := time.NewTimer(time.Until(began.Add(c.options.Every)))
+	defer next.Stop()
+	select {
+	case <-ctx.Done():
+	case <-next.C:
+	}
 }
 
 func (c *client) hangUp() {

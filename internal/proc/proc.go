@@ -91,6 +91,19 @@ func (p Process) Signal(sig syscall.Signal) error {
 	return nil
 }
 
+// Catches tells whether the process does something of its own when it gets the
+// signal, which may else be its end.
+func (p Process) Catches(sig syscall.Signal) bool {
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.PID), "status"))
+	if err != nil || !p.Alive() {
+		return false
+	}
+	_, after, _ := strings.Cut(string(status), "\nSigCgt:")
+	line, _, _ := strings.Cut(after, "\n")
+	caught, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
+	return err == nil && caught>>(sig-1)&1 == 1
+}
+
 // Name is the process's title as ps shows it.
 func (p Process) Name() string {
 	fs, err := procfs.NewProc(p.PID)

@@ -324,3 +324,13 @@ func TestWithEnv_FindsWhatWasStartedWithAllOfIt(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, found)
 }
+
+// Go catches what may be caught.
+func TestCatches_KnowsWhichSignalsEndAProcess(t *testing.T) {
+	me, err := proc.Open(os.Getpid())
+	require.NoError(t, err)
+
+	require.True(t, me.Catches(syscall.SIGURG))
+	require.False(t, me.Catches(syscall.SIGKILL))
+	require.False(t, proc.Process{}.Catches(syscall.SIGURG))
+}

@@ -1,4 +1,7 @@
-"""This process as uWSGI runs it: its title, what each worker does first, and the worker's id in the request log."""
+"""This process as uWSGI runs it: its title, what each worker does first, the worker's id in the request log, where it hangs."""
+
+import faulthandler
+import signal
 
 
 def server():
@@ -11,6 +14,14 @@ def server():
     except ImportError:
         return None
     return uwsgi if hasattr(uwsgi, "worker_id") else None
+
+
+def tell_where_it_hangs():
+    """Have this process and its forks write the main thread's stack into the log when they get the last real-time signal.
+
+    uWSGI and Python use no signal so high. The stack is written by C code, hence also while a C function does not return.
+    """
+    faulthandler.register(signal.SIGRTMAX, all_threads=False)
 
 
 def adopt(uwsgi, application, build, *after_fork):

@@ -37,8 +37,10 @@ def django_application():
 
     application = get_wsgi_application()
     # Not sooner: setting up logging, as Django has just done, disables the loggers that exist by then.
+    from hadjango.failures import log_failures
     from hadjango.warm import close_connections, warm
 
+    log_failures()
     warm()
     return application, [close_connections]
 
@@ -50,4 +52,6 @@ def serve(application, after_fork):
 
 
 build.load_environment()
+if process.server():
+    process.tell_where_it_hangs()
 application = serve(*load())

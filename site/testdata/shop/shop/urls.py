@@ -6,4 +6,4 @@ def page(request):
     groups = " ".join(Group.objects.order_by("pk").values_list("name", flat=True))
     return HttpResponse("groups: %s, users: %d" % (groups, User.objects.count()))
 
-urlpatterns = [path("", page), path("healthz", page)]
+urlpatterns = [path("", page), path("healthz", page), path("page", page)]
