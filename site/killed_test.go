@@ -588,7 +588,7 @@ func TestKilled_Anywhere(t *testing.T) {
 			if w.title == "createBuild c" {
 				s.call("rm c")
 			}
-			requireAllAnswered(t, s.during(load.Options{Clients: 2, Paths: []string{"/slow?0.02"}}, func() { s.walk(w) }))
+			requireAllAnswered(t, s.loaded(load.Options{Clients: 2, Paths: []string{"/slow?0.02"}}, func() { s.walk(w) }))
 		})
 	}
 }

@@ -24,20 +24,18 @@ const (
 // it runs do, and returns what they got.
 func (s testSite) underLoad(do func()) []load.Answer {
 	s.t.Helper()
-	return s.during(load.Options{Clients: clients, Paths: []string{"/"}}, do)
+	return s.loaded(load.Options{Clients: clients, Paths: []string{"/"}}, do)
 }
 
-// during sends POSTs and GETs to live while it runs do.
-func (s testSite) during(options load.Options, do func()) []load.Answer {
+// loaded lets clients send POSTs and GETs to live while it runs do.
+func (s testSite) loaded(options load.Options, do func()) []load.Answer {
 	s.t.Helper()
 	options.Address, options.Host = s.address, "live.localhost"
 	options.Methods = []string{http.MethodPost, http.MethodGet}
 	ctx, stop := context.WithCancel(s.t.Context())
 	var answers []load.Answer
 	var running sync.WaitGroup
-	running.Go(func() {
-		answers = load.Run(ctx, options)
-	})
+	running.Go(func() { answers = load.Run(ctx, options) })
 	defer running.Wait()
 	defer stop()
 	do()

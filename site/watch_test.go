@@ -3,11 +3,9 @@ package site_test
 import (
 	"context"
 	"errors"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,21 +25,7 @@ const (
 
 // requests lets some clients ask live again and again while it runs do.
 func (s testSite) requests(clients int, every time.Duration, do func()) []load.Answer {
-	ctx, stop := context.WithCancel(s.t.Context())
-	var answers []load.Answer
-	var running sync.WaitGroup
-	running.Go(func() {
-		answers = load.Run(ctx, load.Options{
-			Address: s.address, Host: "live.localhost", Clients: clients, Every: every,
-			Methods: []string{http.MethodGet, http.MethodPost}, Paths: []string{"/", "/page?secret=1"},
-		})
-	})
-	defer running.Wait()
-	defer stop()
-	do()
-	stop()
-	running.Wait()
-	return answers
+	return s.loaded(load.Options{Clients: clients, Every: every, Paths: []string{"/", "/page?secret=1"}}, do)
 }
 
 // buildOf makes a build whose application does some lines more with each
