@@ -24,6 +24,15 @@ var libpython = regexp.MustCompile(`^libpython(3\.[0-9]+)\.so`)
 // Linked returns the interpreter of the version that a uWSGI plugin is linked
 // with: only a virtualenv of that version works under it.
 func Linked(plugin string) (string, error) {
+	version, err := LinkedVersion(plugin)
+	if err != nil {
+		return "", err
+	}
+	return interpreter("python" + version)
+}
+
+// LinkedVersion returns that version, such as 3.11.
+func LinkedVersion(plugin string) (string, error) {
 	file, err := elf.Open(plugin)
 	if err != nil {
 		return "", fmt.Errorf("python of %s: %w", plugin, err)
@@ -35,7 +44,7 @@ func Linked(plugin string) (string, error) {
 	}
 	for _, library := range libraries {
 		if match := libpython.FindStringSubmatch(library); match != nil {
-			return interpreter("python" + match[1])
+			return match[1], nil
 		}
 	}
 	return "", fmt.Errorf("python of %s: it is linked with no libpython", plugin)
@@ -65,6 +74,27 @@ type Python struct {
 func (p Python) CanMakeVenv(ctx context.Context) bool {
 	check := command.Command{Args: []string{p.Path, "-c", "import venv, ensurepip"}, Env: environment(), User: p.User, Dir: "/"}
 	return check.Run(ctx) == nil
+}
+
+// Version is the interpreter's, such as 3.11.
+func (p Python) Version(ctx context.Context) (string, error) {
+	ask := command.Command{
+		Args: []string{p.Path, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"}, Env: environment(), User: p.User, Dir: "/",
+	}
+	out, err := ask.Output(ctx)
+	return strings.TrimSpace(string(out)), err
+}
+
+var venvVersion = regexp.MustCompile(`(?m)^version *= *([0-9]+\.[0-9]+)`)
+
+// VenvVersion is the version of the interpreter that a virtualenv was made
+// with; empty when dir is none.
+func VenvVersion(dir string) string {
+	text, _ := os.ReadFile(filepath.Join(dir, "pyvenv.cfg"))
+	if match := venvVersion.FindSubmatch(text); match != nil {
+		return string(match[1])
+	}
+	return ""
 }
 
 // Venv makes a virtualenv without pip in dir, which may hold other files. pip

@@ -101,7 +101,7 @@ var errChanged = errors.New("a task has changed the site")
 // kept are the processes that nobody else brings back, or brings back without
 // what hangs on them.
 func (s *Site) kept(ctx context.Context) []proc.Process {
-	processes := s.stack(stack.Programs{}).Masters()
+	processes := s.stack(stack.Programs{}).Masters().Heads()
 	names, _ := s.store.List()
 	for _, name := range names {
 		if vassal, err := uwsgi.ReadInstance(ctx, s.vassal(name).Stats); err == nil {

@@ -107,26 +107,47 @@ func (l layout) check() error {
 	return nil
 }
 
-// prepare makes the directories. Root writes only where nobody else can put a
+// directory is one that a site consists of.
+type directory struct {
+	path string
+	perm os.FileMode
+	// users says that the user owns it, and not who deploys.
+	users bool
+}
+
+// directories are all of them. Root writes only where nobody else can put a
 // link in its way, so the user owns just what its processes write; what others
 // must not read is closed to them.
-func (s *Site) prepare() error {
+func (s *Site) directories() []directory {
+	var all []directory
 	for _, dir := range []string{
 		s.builds(), s.assets(), filepath.Join(s.assets(), "static"), s.etc(""), s.etc("pages"), s.deployFile("tmp"), s.deployFile("deps"),
 		s.installed(), s.nodeDir(),
 	} {
-		if err := s.ours(dir, 0o755); err != nil {
+		all = append(all, directory{dir, 0o755, false})
+	}
+	return append(all,
+		directory{s.log(""), 0o750, false},
+		directory{s.media(), 0o755, true},
+		directory{s.wheelhouse(), 0o755, true},
+		directory{s.cache(), 0o755, true},
+		directory{s.data(), 0o700, true},
+		directory{s.run, 0o750, true},
+	)
+}
+
+// prepare makes the directories.
+func (s *Site) prepare() error {
+	for _, d := range s.directories() {
+		make := s.ours
+		if d.users {
+			make = s.users
+		}
+		if err := make(d.path, d.perm); err != nil {
 			return err
 		}
 	}
-	return errors.Join(
-		s.ours(s.log(""), 0o750),
-		s.users(s.media(), 0o755),
-		s.users(s.wheelhouse(), 0o755),
-		s.users(s.cache(), 0o755),
-		s.users(s.data(), 0o700),
-		s.users(s.run, 0o750),
-	)
+	return nil
 }
 
 // ours makes a directory, where there is none, that this process owns and the

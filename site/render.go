@@ -27,6 +27,9 @@ import (
 // templates are the project's own templates, which take the place of ours.
 func (s *Site) templates() fs.FS { return os.DirFS(filepath.Join(s.root, "conf")) }
 
+// output is where what was rendered goes.
+type output func(path string, data []byte, perm fs.FileMode) error
+
 // write replaces a file that the user's processes may read.
 func (s *Site) write(path string, data []byte, perm fs.FileMode) error {
 	if err := files.Write(path, data, perm); err != nil {
@@ -40,7 +43,7 @@ func (s *Site) writeRendered(path string, render func(io.Writer) error) error {
 	if err := render(&text); err != nil {
 		return err
 	}
-	return s.write(path, text.Bytes(), 0o644)
+	return s.output(path, text.Bytes(), 0o644)
 }
 
 // renderBuild writes the configuration of a build into its directory.
@@ -144,11 +147,15 @@ func (s *Site) renderEnvironment(name builds.Name, tag string) error {
 	if err != nil {
 		return err
 	}
-	perm := fs.FileMode(0o600)
-	if !s.user.IsMe() {
-		perm = 0o640
+	return s.output(filepath.Join(s.store.Path(name), configDir, "env.json"), append(data, '\n'), s.secretPerm())
+}
+
+// secretPerm lets the user alone read a file; one that is not the user's, by its group.
+func (s *Site) secretPerm() fs.FileMode {
+	if s.user.IsMe() {
+		return 0o600
 	}
-	return s.write(filepath.Join(s.store.Path(name), configDir, "env.json"), append(data, '\n'), perm)
+	return 0o640
 }
 
 // variables are the environment of the project's code in a build.
@@ -180,6 +187,15 @@ func (s *Site) address(name builds.Name, offset int) (string, error) {
 
 // renderServers writes the configuration of the emperors and of nginx.
 func (s *Site) renderServers(programs stack.Programs) error {
+	for _, p := range []builds.Pointer{builds.Live, builds.Stage} {
+		if err := files.Symlink(filepath.Join(s.store.PointerPath(p), "app.sock"), s.pointerSocket(p)); err != nil {
+			return err
+		}
+	}
+	return s.renderServerFiles(programs)
+}
+
+func (s *Site) renderServerFiles(programs stack.Programs) error {
 	if err := s.renderEmperor("vassals", "vassal"); err != nil {
 		return err
 	}
@@ -191,7 +207,7 @@ func (s *Site) renderServers(programs stack.Programs) error {
 		if err != nil {
 			return err
 		}
-		if err := s.write(s.etc(filepath.Join("pages", page)), text, 0o644); err != nil {
+		if err := s.output(s.etc(filepath.Join("pages", page)), text, 0o644); err != nil {
 			return err
 		}
 	}
@@ -224,11 +240,6 @@ func (s *Site) renderNginx(mimeTypes string) error {
 	// nginx started by an ordinary user has nobody to become
 	if os.Geteuid() == 0 {
 		site.User, site.Group = s.user.Name, s.user.Group
-	}
-	for _, p := range []builds.Pointer{builds.Live, builds.Stage} {
-		if err := files.Symlink(filepath.Join(s.store.PointerPath(p), "app.sock"), s.pointerSocket(p)); err != nil {
-			return err
-		}
 	}
 	return s.writeRendered(s.etc("nginx.conf"), func(w io.Writer) error {
 		return nginxconf.Render(w, site, s.templates())

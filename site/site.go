@@ -77,6 +77,8 @@ type Site struct {
 	zergs    uwsgi.Emperor
 	// warning is said once by the first verb that changes something.
 	warning string
+	// output is [Site.write] but where nothing may be written.
+	output output
 	// foreign says why this process may neither change the site nor see its servers.
 	foreign error
 	// fetching is held by who fetches node modules.
@@ -118,6 +120,7 @@ func newSite(root string, c config.Config, options Options) (*Site, error) {
 		vassals: uwsgi.Emperor{Stats: layout.runFile("vassals.stats")},
 		zergs:   uwsgi.Emperor{Stats: layout.runFile("zergs.stats")},
 	}
+	s.output = s.write
 	if s.reporter == nil {
 		s.reporter = silent{}
 	}

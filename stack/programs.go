@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"github.com/hadjango/hadjango/internal/account"
@@ -28,12 +27,16 @@ type Programs struct {
 type MissingError struct{ Packages []string }
 
 func (e *MissingError) Error() string {
-	return "missing: " + strings.Join(e.Packages, ", ") + "; as root run: " + strings.Join(installCommand(e.Packages), " ")
+	return "missing: " + strings.Join(e.Packages, ", ") + "; as root run: " + e.Command()
 }
+
+// Command is what root installs them with.
+func (e *MissingError) Command() string { return strings.Join(installCommand(e.Packages), " ") }
 
 // Where Debian's packages put what is in no search path.
 const (
 	uwsgiPlugins = "/usr/lib/uwsgi/plugins"
+	pythonPlugin = uwsgiPlugins + "/python3_plugin.so"
 	mimeTypes    = "/etc/nginx/mime.types"
 )
 
@@ -58,14 +61,13 @@ func find(ctx context.Context, interpreter string) (programs Programs, missing [
 	programs = Programs{
 		Nginx: look("nginx"), UWSGI: look("uwsgi-core", "uwsgi"), Python: interpreter, MimeTypes: mimeTypes,
 	}
-	plugin := filepath.Join(uwsgiPlugins, "python3_plugin.so")
 	if programs.Python == "" {
-		programs.Python, _ = python.Linked(plugin)
+		programs.Python, _ = python.Linked(pythonPlugin)
 	}
 	return programs, missingPackages(map[string]bool{
 		"nginx":                programs.Nginx != "" && exists(mimeTypes),
 		"uwsgi-core":           programs.UWSGI != "",
-		"uwsgi-plugin-python3": exists(plugin),
+		"uwsgi-plugin-python3": exists(pythonPlugin),
 		"python3-venv":         programs.Python != "" && canMakeVenv(ctx, programs.Python),
 	})
 }

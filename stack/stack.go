@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -174,11 +173,4 @@ func (s Stack) endStrays(ctx context.Context, report Report) error {
 			return fmt.Errorf("kill strays: %w", err)
 		}
 	}
-}
-
-// Masters returns the processes whose end would be the end of a server: the
-// emperors' uWSGI masters and nginx's.
-func (s Stack) Masters() []proc.Process {
-	all := s.processes()
-	return slices.Concat(pick(all, s.Vassals.PIDFile, s.Vassals.Title), pick(all, s.Zergs.PIDFile, s.Zergs.Title), pick(all, s.Nginx.PIDFile, ""))
 }

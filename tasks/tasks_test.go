@@ -168,6 +168,30 @@ func TestStatus_IsForProgramsToo(t *testing.T) {
 	require.Equal(t, 2, status.Builds[0].WorkersReady)
 }
 
+func TestDoctor_EndsWellOnlyWhenAllIsWell(t *testing.T) {
+	servertest.Need(t)
+	p := newProject(t)
+	stdout, stderr, status := p.run("doctor")
+	require.Equal(t, 1, status)
+	require.Equal(t, "✗ nothing is deployed yet · mage init\n    there is no build to serve\n", stdout)
+	require.Equal(t, "Error: 1 problem\n", stderr)
+	p.ok("init")
+	require.Regexp(t, `^✓ all is well \(\d+ checks\)\n$`, p.ok("doctor"))
+
+	p.ok("down")
+	stdout, _, status = p.run("doctor", "-json")
+
+	require.Equal(t, 1, status)
+	var diagnosis site.Diagnosis
+	require.NoError(t, json.Unmarshal([]byte(stdout), &diagnosis))
+	require.Len(t, diagnosis.Findings, 3)
+	for _, f := range diagnosis.Findings {
+		require.Equal(t, site.Problem, f.Severity)
+		require.Contains(t, f.What, "does not run")
+		require.Equal(t, "mage up", f.Mend)
+	}
+}
+
 func TestErrors_AreOnStandardErrorWithStatus1(t *testing.T) {
 	p := newProject(t)
 	for _, c := range []struct {

@@ -114,11 +114,19 @@ type entry struct {
 	Cursed int64  `json:"cursed"`
 	// Respawns counts reloads.
 	Respawns int `json:"respawns"`
+	// Ready is 1 once it is initialised, Accepting once its first worker takes
+	// requests; neither is told again after a reload.
+	Ready     int `json:"ready"`
+	Accepting int `json:"accepting"`
 }
 
 // listed is an instance that died and whose next start is put off.
 type listed struct {
-	ID string `json:"id"`
+	ID      string `json:"id"`
+	Attempt int    `json:"attempt"`
+	// Throttle is in milliseconds from LastAttempt, which is a Unix time.
+	Throttle    int64 `json:"throttle_level"`
+	LastAttempt int64 `json:"last_attempt"`
 }
 
 func (s emperorStats) find(id string) (entry, bool) {
@@ -139,12 +147,17 @@ func (s emperorStats) family(e entry) []proc.Process {
 }
 
 func (s emperorStats) blacklisted(id string) bool {
+	_, found := s.listed(id)
+	return found
+}
+
+func (s emperorStats) listed(id string) (listed, bool) {
 	for _, l := range s.Blacklist {
 		if l.ID == id {
-			return true
+			return l, true
 		}
 	}
-	return false
+	return listed{}, false
 }
 
 // statsTimeout bounds one reading: a healthy socket answers within a

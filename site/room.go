@@ -1,0 +1,126 @@
+package site
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/human"
+)
+
+// room is what a tree takes on disk, or what a file system has left.
+type room struct{ bytes, files int64 }
+
+func (r room) plus(other room) room { return room{r.bytes + other.bytes, r.files + other.files} }
+
+func (r room) times(n int64) room { return room{r.bytes * n, r.files * n} }
+
+// holds tells whether there is room for what is needed.
+func (r room) holds(need room) bool { return r.bytes >= need.bytes && r.files >= need.files }
+
+func (r room) String() string {
+	if r.files == math.MaxInt64 {
+		return human.Bytes(r.bytes)
+	}
+	return fmt.Sprintf("%s and %d files", human.Bytes(r.bytes), r.files)
+}
+
+// freeRoom is what an ordinary user may still write on the file system of dir.
+func freeRoom(dir string) (room, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(dir, &stat); err != nil {
+		return room{}, fmt.Errorf("free room in %s: %w", dir, err)
+	}
+	left := room{int64(stat.Bavail) * stat.Bsize, int64(stat.Ffree)}
+	if stat.Files == 0 {
+		// it makes inodes as they are needed
+		left.files = math.MaxInt64
+	}
+	return left, nil
+}
+
+// blockSize is the unit of st_blocks, whatever the file system's own is.
+const blockSize = 512
+
+// measure is what trees take; a file with several names in one counts once.
+// What vanishes meanwhile, and what lies below skip, is passed over.
+func measure(roots []string, skip ...string) room {
+	var sum room
+	for _, root := range roots {
+		seen := map[uint64]bool{}
+		_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil {
+				return nil
+			}
+			if slices.Contains(skip, path) {
+				return filepath.SkipDir
+			}
+			info, err := entry.Info()
+			if err != nil {
+				return nil
+			}
+			if stat, ok := info.Sys().(*syscall.Stat_t); ok && !seen[stat.Ino] {
+				seen[stat.Ino] = stat.Nlink > 1
+				sum = sum.plus(room{stat.Blocks * blockSize, 1})
+			}
+			return nil
+		})
+	}
+	return sum
+}
+
+// takes is what a build takes, static files included.
+func (s *Site) takes(name builds.Name) room {
+	return measure([]string{s.store.Path(name), s.static(name)})
+}
+
+// firstBuild is what the first build is taken to need beside the source: its
+// virtualenv, and the wheels that it is made of.
+var firstBuild = room{100 << 20, 4000}
+
+// nextTakes says what the next build is expected to take, and how we know:
+// what live takes, else the youngest that is complete, else a guess.
+func (s *Site) nextTakes() (need room, as string) {
+	name, err := s.store.Pointed(builds.Live)
+	if err != nil {
+		name = s.youngest()
+	}
+	if name == "" {
+		project := filepath.Join(s.root, s.config.Project)
+		return measure([]string{project}, s.deploy, filepath.Join(project, ".git")).plus(firstBuild), "the first build is expected to"
+	}
+	return s.takes(name), fmt.Sprintf("%s does", name)
+}
+
+// youngest is the complete build that was made last; empty when there is none.
+func (s *Site) youngest() builds.Name {
+	var found builds.Manifest
+	names, _ := s.store.List()
+	for _, name := range names {
+		if m, err := s.store.Manifest(name); err == nil && m.Complete && m.Created.After(found.Created) {
+			found = m
+		}
+	}
+	return found.Name
+}
+
+// removable names the commands that make room: builds that nothing needs, with
+// what each takes.
+func (s *Site) removable(but ...builds.Name) string {
+	var commands []string
+	names, _ := s.store.List()
+	for _, name := range names {
+		if _, pointed := s.store.PointerTo(name); pointed || len(s.linked(name)) > 0 || slices.Contains(but, name) {
+			continue
+		}
+		commands = append(commands, fmt.Sprintf("mage rm %s (%s)", name, human.Bytes(s.takes(name).bytes)))
+	}
+	return strings.Join(commands, ", ")
+}
