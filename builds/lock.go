@@ -136,6 +136,10 @@ func writeHolder(f *os.File, holder Holder) error {
 		return err
 	}
 	_, err = f.WriteAt(append(data, '\n'), 0)
+	if errors.Is(err, unix.ENOSPC) {
+		// a full disk must not keep out who removes a build; the lock itself holds
+		return nil
+	}
 	return err
 }
 

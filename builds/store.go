@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hadjango/hadjango/internal/files"
 )
@@ -108,12 +109,10 @@ func (s Store) Remove(name Name) error {
 	if pointer, ok := s.PointerTo(name); ok {
 		return fmt.Errorf("remove build %s: it is %s: %w", name, pointer, ErrPointed)
 	}
-	trash, err := os.MkdirTemp(s.dir, trashPrefix)
-	if err != nil {
+	// only renamed: on a full disk there is no room for a directory
+	trash := filepath.Join(s.dir, fmt.Sprintf("%s%s-%d", trashPrefix, name, time.Now().UnixNano()))
+	if err := os.Rename(s.Path(name), trash); err != nil {
 		return fmt.Errorf("remove build %s: %w", name, err)
-	}
-	if err := os.Rename(s.Path(name), filepath.Join(trash, string(name))); err != nil {
-		return errors.Join(fmt.Errorf("remove build %s: %w", name, err), os.Remove(trash))
 	}
 	return errors.Join(files.SyncDir(s.dir), removeAll(trash))
 }

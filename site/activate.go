@@ -31,6 +31,9 @@ func (s *Site) activate(ctx context.Context, name builds.Name) error {
 	if !s.emperorsUp() {
 		return fmt.Errorf("activate %s: %w", name, ErrDown)
 	}
+	if err := s.mayStart(ctx, name); err != nil {
+		return fmt.Errorf("activate %s: %w", name, err)
+	}
 	return s.step(ctx, fmt.Sprintf("activate %s", name), func(ctx context.Context, _ Step) (string, error) {
 		ctx, cancel := within(ctx, s.config.Timeouts.Start, "start")
 		defer cancel()

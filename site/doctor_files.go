@@ -22,6 +22,12 @@ import (
 )
 
 func (p patient) room(context.Context) []Finding {
+	if err := p.writable(); err != nil {
+		return []Finding{{
+			Severity: Problem, What: first(err), Where: p.deploy, Why: "no task can change anything",
+			Mend: "mount -o remount,rw " + p.deploy,
+		}}
+	}
 	dir := p.root
 	if _, err := os.Stat(p.deploy); err == nil {
 		dir = p.deploy
@@ -278,7 +284,7 @@ func (p patient) modes(ctx context.Context) []Finding {
 		if !p.isComplete(name) {
 			return nil
 		}
-		return append(p.secrets(name), p.writable(ctx, name)...)
+		return append(p.secrets(name), p.changeable(ctx, name)...)
 	})...)
 	return found
 }
@@ -318,8 +324,8 @@ func (p patient) secrets(name builds.Name) []Finding {
 	}}
 }
 
-// writable finds what a finished build's own code, or others, could change in it.
-func (p patient) writable(ctx context.Context, name builds.Name) []Finding {
+// changeable finds what a finished build's own code, or others, could change in it.
+func (p patient) changeable(ctx context.Context, name builds.Name) []Finding {
 	var found []Finding
 	for _, dir := range []string{p.store.Path(name), p.static(name)} {
 		n, example := p.countWritable(ctx, dir)

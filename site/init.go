@@ -32,6 +32,9 @@ func (s *Site) Init(ctx context.Context) error {
 
 func (s *Site) init(ctx context.Context) error {
 	s.sweep()
+	if err := s.mayInit(); err != nil {
+		return err
+	}
 	programs, err := s.findOrInstall(ctx)
 	if err != nil {
 		return err

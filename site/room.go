@@ -81,9 +81,12 @@ func (s *Site) takes(name builds.Name) room {
 	return measure([]string{s.store.Path(name), s.static(name)})
 }
 
-// firstBuild is what the first build is taken to need beside the source: its
-// virtualenv, and the wheels that it is made of.
-var firstBuild = room{100 << 20, 4000}
+// What the first build is taken to need beside the source: a virtualenv, and
+// the wheels of what is required.
+var (
+	emptyVenv    = room{2 << 20, 100}
+	requirements = room{100 << 20, 4000}
+)
 
 // nextTakes says what the next build is expected to take, and how we know:
 // what live takes, else the youngest that is complete, else a guess.
@@ -94,7 +97,11 @@ func (s *Site) nextTakes() (need room, as string) {
 	}
 	if name == "" {
 		project := filepath.Join(s.root, s.config.Project)
-		return measure([]string{project}, s.deploy, filepath.Join(project, ".git")).plus(firstBuild), "the first build is expected to"
+		need = measure([]string{project}, s.deploy, filepath.Join(project, ".git")).plus(emptyVenv)
+		if s.requirements() != "" {
+			need = need.plus(requirements)
+		}
+		return need, "the first build is expected to"
 	}
 	return s.takes(name), fmt.Sprintf("%s does", name)
 }

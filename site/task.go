@@ -46,13 +46,16 @@ func (s *Site) changing(ctx context.Context, title string, verb func(context.Con
 	if t := taskOf(ctx); t != nil && t.site == s {
 		return verb(ctx)
 	}
-	return s.locked(ctx, title, func(ctx context.Context) error {
+	if err := s.writable(); err != nil {
+		return fmt.Errorf("%s: %w", title, err)
+	}
+	return s.explainFull(s.locked(ctx, title, func(ctx context.Context) error {
 		cut, err := s.settleBefore(ctx, title)
 		if err != nil {
 			return fmt.Errorf("%s: %w", title, err)
 		}
 		return s.perform(ctx, s.intent(title, cut), cut, verb)
-	})
+	}))
 }
 
 // locked runs do while this process, and nobody else, may change the site.

@@ -1,6 +1,7 @@
 package site_test
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -130,7 +131,8 @@ func TestUp_SaysWhoseThePortIs(t *testing.T) {
 	err = s.Up(t.Context())
 
 	require.ErrorContains(t, err, "listen on "+s.address+": address already in use")
-	require.ErrorContains(t, err, "ss -ltnp")
+	require.ErrorContains(t, err, fmt.Sprintf("process %d (", os.Getpid()))
+	require.ErrorContains(t, err, "has it: end it, or set listen in hadjango.yml")
 }
 
 func TestDay_OfADeployer(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -67,8 +68,8 @@ func retire(orphans []proc.Process, report Report) error {
 
 func (s Stack) startNginx(ctx context.Context) error {
 	for _, address := range s.Nginx.Listen {
-		if err := listenable(address); err != nil {
-			return fmt.Errorf("listen on %s: %w; %s", address, err, listenHint(err))
+		if err := Listenable(address, "listen"); err != nil {
+			return err
 		}
 	}
 	if err := s.TestNginx(ctx); err != nil {
@@ -77,11 +78,30 @@ func (s Stack) startNginx(ctx context.Context) error {
 	return s.nginx(ctx)
 }
 
-func listenHint(err error) string {
-	if errors.Is(err, syscall.EACCES) {
-		return "ports below 1024 are root's: run as root, or set listen in hadjango.yml"
+// Listenable tells why nobody can listen on a TCP address now: who has it, and
+// what to do, where key is the setting in hadjango.yml that names another.
+func Listenable(address, key string) error {
+	err := listenable(address)
+	if err == nil {
+		return nil
 	}
-	return "see who has the port with ss -ltnp, or set listen in hadjango.yml"
+	hint := "see who has the port with ss -ltnp"
+	if holder, ok := holderOf(address); ok {
+		hint = fmt.Sprintf("%s has it: end it", holder)
+	}
+	if errors.Is(err, syscall.EACCES) {
+		hint = "ports below 1024 are root's: run as root"
+	}
+	return fmt.Errorf("listen on %s: %w; %s, or set %s in hadjango.yml", address, err, hint, key)
+}
+
+func holderOf(address string) (proc.Process, bool) {
+	_, text, _ := net.SplitHostPort(address)
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return proc.Process{}, false
+	}
+	return proc.Listening(port)
 }
 
 // TestNginx lets nginx check its configuration.

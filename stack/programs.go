@@ -88,6 +88,17 @@ func FindNginx() (Programs, error) {
 	return programs, nil
 }
 
+// FindUWSGI is FindPrograms for who starts a build that is made already.
+func FindUWSGI() error {
+	missing := missingPackages(map[string]bool{
+		"nginx": true, "uwsgi-core": look("uwsgi-core", "uwsgi") != "", "uwsgi-plugin-python3": exists(pythonPlugin), "python3-venv": true,
+	})
+	if len(missing) > 0 {
+		return &MissingError{missing}
+	}
+	return nil
+}
+
 func missingPackages(found map[string]bool) []string {
 	var missing []string
 	for _, name := range []string{"nginx", "uwsgi-core", "uwsgi-plugin-python3", "python3-venv"} {

@@ -228,6 +228,23 @@ func TestConfiguration_IsRefusedBeforeAnythingChanges(t *testing.T) {
 	p.write("hadjango.yml", "")
 }
 
+func TestTasks_RefuseTooLowALimitOfOpenFiles(t *testing.T) {
+	servertest.Need(t)
+	prlimit, err := exec.LookPath("prlimit")
+	if err != nil {
+		t.Skip(err)
+	}
+	p := newProject(t)
+	task := exec.Command(prlimit, "--nofile=500:500", program, "createBuild", "a")
+	task.Dir = p.dir
+
+	out, err := task.CombinedOutput()
+
+	require.Error(t, err)
+	require.Contains(t, string(out), "create build a: at most 500 files may be open, and the servers need 1024: raise the hard limit")
+	require.NoDirExists(t, filepath.Join(p.dir, "deploy/builds/a"))
+}
+
 // A signal ends the running step and all it started; what was there is as it
 // was, and the task can be run again.
 func TestSignals_EndTheStepAndLeaveAllWhole(t *testing.T) {

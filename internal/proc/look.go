@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -61,4 +62,21 @@ func (p Process) String() string {
 	const most = 60
 	name := []rune(p.Name())
 	return "process " + strconv.Itoa(p.PID) + " (" + string(name[:min(len(name), most)]) + ")"
+}
+
+// AvailableMemory is how much memory can be had on this machine without
+// swapping, in bytes.
+func AvailableMemory() (uint64, error) {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return 0, err
+	}
+	info, err := fs.Meminfo()
+	if err != nil {
+		return 0, err
+	}
+	if info.MemAvailableBytes == nil {
+		return 0, errors.New("the kernel does not say how much memory is available")
+	}
+	return *info.MemAvailableBytes, nil
 }
