@@ -14,7 +14,6 @@ import (
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/config"
 	"github.com/hadjango/hadjango/internal/human"
-	"github.com/hadjango/hadjango/internal/lines"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/stack"
 )
@@ -180,7 +179,7 @@ func (s *Site) memoryFor(ctx context.Context, name builds.Name) error {
 		return nil
 	}
 	return fmt.Errorf("not enough memory: %s available, and %s needed, as live (%s) does; %s",
-		human.Bytes(int64(available)), lines.Bytes(int64(now.MemoryBytes)), live, s.makeMemory(ctx))
+		human.Bytes(int64(available)), human.Bytes(int64(now.MemoryBytes)), live, s.makeMemory(ctx))
 }
 
 // makeMemory says which builds could be stopped.

@@ -242,7 +242,7 @@ func TestAll_AsOrdinaryUser(t *testing.T) {
 	require.NoError(t, os.Mkdir(home, 0o777))
 	require.NoError(t, os.Chmod(home, 0o777))
 
-	for _, beside := range []string{"addons-server", "docs", "src"} {
+	for _, beside := range []string{"addons-server", "conf", "docs", "src"} {
 		require.NoError(t, copy.Copy(filepath.Join("..", beside), filepath.Join(dir, beside)))
 	}
 	require.NoError(t, copy.Copy("testdata", filepath.Join(home, "testdata")))

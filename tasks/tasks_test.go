@@ -228,6 +228,46 @@ func TestConfiguration_IsRefusedBeforeAnythingChanges(t *testing.T) {
 	p.write("hadjango.yml", "")
 }
 
+// The unit's hardening must leave a site what it needs: here its capabilities,
+// and that no program gains any.
+func TestSystemdUnits_LeaveRootWhatItNeeds(t *testing.T) {
+	servertest.Need(t)
+	setpriv, err := exec.LookPath("setpriv")
+	if err != nil || os.Geteuid() != 0 {
+		t.Skip("only root with setpriv can give capabilities up")
+	}
+	p := newProject(t)
+	units := filepath.Join(p.dir, "units")
+	require.NoError(t, os.Mkdir(units, 0o755))
+	require.Contains(t, p.ok("systemdUnits", "-dir="+units, "-program="+program), "is written")
+	text, err := os.ReadFile(filepath.Join(units, "hadjango-"+filepath.Base(p.dir)+".service"))
+	require.NoError(t, err)
+	require.Equal(t, string(text), p.ok("systemdUnits", "-program="+program))
+	keep := regexp.MustCompile(`(?m)^CapabilityBoundingSet=(.*)$`).FindSubmatch(text)
+	require.NotNil(t, keep)
+	bounding := "-all," + strings.ReplaceAll(strings.ToLower(strings.ReplaceAll(string(keep[1]), "CAP_", "+")), " ", ",")
+	if missing := lacking(t, "cap_sys_resource"); missing {
+		bounding = strings.ReplaceAll(bounding, ",+sys_resource", "")
+	}
+
+	for _, args := range [][]string{
+		{"init"}, {"swapLive"}, {"restart", "a"}, {"down"}, {"up"}, {"status"}, {"createBuild", "c"}, {"stage", "c"}, {"doctor"}, {"rm", "a"}, {"down"},
+	} {
+		task := exec.Command(setpriv, append([]string{"--no-new-privs", "--bounding-set=" + bounding, program}, args...)...)
+		task.Dir = p.dir
+		out, err := task.CombinedOutput()
+		require.NoError(t, err, "%s: %s", args, out)
+	}
+}
+
+// lacking tells whether this process has not got a capability.
+func lacking(t *testing.T, capability string) bool {
+	t.Helper()
+	out, err := exec.Command("setpriv", "--dump").Output()
+	require.NoError(t, err)
+	return !strings.Contains(string(out), strings.TrimPrefix(capability, "cap_"))
+}
+
 func TestTasks_RefuseTooLowALimitOfOpenFiles(t *testing.T) {
 	servertest.Need(t)
 	prlimit, err := exec.LookPath("prlimit")
