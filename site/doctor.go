@@ -95,6 +95,7 @@ var machineChecks = []check{
 var siteChecks = []check{
 	// the servers and what they run
 	{"servers", patient.servers},
+	{"keeper", patient.keeper},
 	{"instances", patient.instances},
 	{"strays", patient.strays},
 	{"run files", patient.runFiles},
@@ -109,6 +110,7 @@ var siteChecks = []check{
 	{"modes", patient.modes},
 	{"clock", patient.clock},
 	// what tasks have not finished
+	{"half done", patient.halfDone},
 	{"incomplete builds", patient.incomplete},
 	{"leftovers", patient.leftovers},
 	{"database", patient.databaseMark},

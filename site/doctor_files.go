@@ -231,6 +231,27 @@ func (p patient) short(path string) string {
 	return path
 }
 
+// halfDone asks the journal.
+func (p patient) halfDone(context.Context) []Finding {
+	half, err := p.Site.halfDone()
+	switch {
+	case p.busy || err == nil && half == nil:
+		return nil
+	case err != nil:
+		return []Finding{{
+			Severity: Problem, What: "the journal cannot be read: " + err.Error(), Where: p.journal.Path(),
+			Why: "a task that was cut short would not be noticed", Mend: "let " + p.user.Name + " read it",
+		}}
+	}
+	next := "mage resume"
+	if half.Undo {
+		next += ", or mage undo"
+	}
+	return []Finding{{
+		Severity: Problem, What: half.String(), Where: p.journal.Path(), Why: "the site may be neither as it was nor as it should be", Mend: next,
+	}}
+}
+
 func (p patient) databaseMark(context.Context) []Finding {
 	if p.busy || !p.databaseBegun() {
 		return nil

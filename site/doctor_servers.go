@@ -79,6 +79,17 @@ func (p patient) servers(context.Context) []Finding {
 	return found
 }
 
+// keeper looks for who brings back a server that dies, where up starts one.
+func (p patient) keeper(context.Context) []Finding {
+	if len(p.keep) == 0 || !p.running.Up() || p.isKept() {
+		return nil
+	}
+	return []Finding{{
+		Severity: Warning, What: "the keeper does not run",
+		Why: "nobody brings back a server that dies", Mend: "mage up",
+	}}
+}
+
 func (p patient) whyNoNginx() string {
 	for _, address := range p.config.Listen {
 		_, port, _ := net.SplitHostPort(address)

@@ -32,6 +32,27 @@ func TestDoctor_FindsNothingOnAHealthySite(t *testing.T) {
 	s.requireWell()
 }
 
+func TestDoctor_NamesWhatWasCutShort(t *testing.T) {
+	s := newTestSite(t, "")
+	s.kept()
+	require.NoError(t, s.Init(t.Context()))
+	s.requireWell()
+
+	keeper, err := proc.Under(s.dir, filepath.Base(os.Args[0]))
+	require.NoError(t, err)
+	require.Len(t, keeper, 1)
+	require.NoError(t, keeper[0].Signal(syscall.SIGKILL))
+	require.Equal(t, "mage up", s.awaits(t, "the keeper does not run").Mend)
+	require.NoError(t, s.Up(t.Context()))
+	s.requireWell()
+
+	require.True(t, s.runKilled("swapLive", "1"))
+	require.Equal(t, "mage resume, or mage undo", s.awaits(t, "swapLive, begun at ").Mend)
+	_, err = s.Undo(t.Context())
+	require.NoError(t, err)
+	s.requireWell()
+}
+
 func TestDoctor_FindsWhatIsWrongBeforeAnythingIsDeployed(t *testing.T) {
 	s := newTestSite(t, "backlog: 65535\n")
 	config := s.read("hadjango.yml")
@@ -204,8 +225,7 @@ func TestDoctor_FindsWhatIsWrongWithTheServers(t *testing.T) {
 			return nil
 		}, "(uwsgi-core --master", "", "kill -INT ", false},
 		{"a vassal that cannot start", func() func() {
-			socket := filepath.Join(s.dir, "deploy/run/c.app.sock")
-			require.NoError(t, os.Remove(socket))
+			socket := filepath.Join(s.dir, "deploy/run/c.app.sock.new")
 			require.NoError(t, os.MkdirAll(filepath.Join(socket, "taken"), 0o755))
 			require.NoError(t, s.process(s.unit("c", "vassal").Stats).Signal(syscall.SIGKILL))
 			return func() { require.NoError(t, os.RemoveAll(socket)) }

@@ -82,9 +82,9 @@ type Site struct {
 	// foreign says why this process may neither change the site nor see its servers.
 	foreign error
 	// fetching is held by who fetches node modules.
-	fetching sync.Mutex
+	fetching *sync.Mutex
 	// installing is held by the build that installs the requirements.
-	installing sync.Mutex
+	installing *sync.Mutex
 }
 
 // Open returns the site in dir. It reads the configuration and changes nothing.
@@ -113,6 +113,7 @@ func newSite(root string, c config.Config, options Options) (*Site, error) {
 		return nil, fmt.Errorf("open site %s: %w", root, err)
 	}
 	s := &Site{
+		fetching: &sync.Mutex{}, installing: &sync.Mutex{},
 		foreign: layout.foreign(user),
 		layout:  layout, config: c, store: builds.OpenStore(layout.builds()), user: user, warning: warning,
 		journal:  builds.OpenJournal(layout.deployFile("journal.jsonl")),
