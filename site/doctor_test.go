@@ -232,9 +232,9 @@ func TestDoctor_FindsWhatIsWrongWithTheServers(t *testing.T) {
 		}, "vassal of c is throttled by its emperor (", "bind(): Address already in use", "mage activate c", false},
 		{"a zerg that cannot import", func() func() {
 			good := s.read("deploy/builds/c/app.py")
-			s.write("deploy/builds/c/app.py", "import nothing_of_this_name\n")
+			s.spoil("c", "import nothing_of_this_name\n")
 			require.NoError(t, s.process(s.unit("c", "zerg").Stats).Signal(syscall.SIGKILL))
-			return func() { s.write("deploy/builds/c/app.py", good) }
+			return func() { s.spoil("c", good) }
 		}, "zerg of c is throttled by its emperor (", "No module named 'nothing_of_this_name'", "mage activate c", false},
 		{"a vassal that has died", func() func() {
 			require.NoError(t, s.process(s.unit("b", "vassal").Stats).Signal(syscall.SIGKILL))
