@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 
 	"github.com/hadjango/hadjango/internal/account"
@@ -50,8 +49,8 @@ func FindPrograms(ctx context.Context, interpreter string) (Programs, error) {
 // FindWithNPM is FindPrograms for who makes a build that has node modules.
 func FindWithNPM(ctx context.Context, interpreter string) (Programs, error) {
 	programs, missing := find(ctx, interpreter)
-	programs.NPM = look("npm")
-	if programs.NPM == "" || look("node") == "" {
+	programs.NPM = command.Look("npm")
+	if programs.NPM == "" || command.Look("node") == "" {
 		missing = append(missing, "npm")
 	}
 	return programs, missingError(missing)
@@ -59,7 +58,7 @@ func FindWithNPM(ctx context.Context, interpreter string) (Programs, error) {
 
 func find(ctx context.Context, interpreter string) (programs Programs, missing []string) {
 	programs = Programs{
-		Nginx: look("nginx"), UWSGI: look("uwsgi-core", "uwsgi"), Python: interpreter, MimeTypes: mimeTypes,
+		Nginx: command.Look("nginx"), UWSGI: command.Look("uwsgi-core", "uwsgi"), Python: interpreter, MimeTypes: mimeTypes,
 	}
 	if programs.Python == "" {
 		programs.Python, _ = python.Linked(pythonPlugin)
@@ -81,7 +80,7 @@ func missingError(packages []string) error {
 
 // FindNginx is FindPrograms for who needs nothing but nginx.
 func FindNginx() (Programs, error) {
-	programs := Programs{Nginx: look("nginx"), MimeTypes: mimeTypes}
+	programs := Programs{Nginx: command.Look("nginx"), MimeTypes: mimeTypes}
 	if programs.Nginx == "" || !exists(mimeTypes) {
 		return programs, &MissingError{[]string{"nginx"}}
 	}
@@ -91,7 +90,7 @@ func FindNginx() (Programs, error) {
 // FindUWSGI is FindPrograms for who starts a build that is made already.
 func FindUWSGI() error {
 	missing := missingPackages(map[string]bool{
-		"nginx": true, "uwsgi-core": look("uwsgi-core", "uwsgi") != "", "uwsgi-plugin-python3": exists(pythonPlugin), "python3-venv": true,
+		"nginx": true, "uwsgi-core": command.Look("uwsgi-core", "uwsgi") != "", "uwsgi-plugin-python3": exists(pythonPlugin), "python3-venv": true,
 	})
 	if len(missing) > 0 {
 		return &MissingError{missing}
@@ -114,19 +113,6 @@ func canMakeVenv(ctx context.Context, interpreter string) bool {
 	return err == nil && python.Python{Path: interpreter, User: me}.CanMakeVenv(ctx)
 }
 
-// look prefers PATH and falls back to where Debian keeps servers, which is not
-// in an ordinary user's PATH.
-func look(names ...string) string {
-	for _, name := range names {
-		for _, candidate := range []string{name, "/usr/sbin/" + name, "/usr/bin/" + name} {
-			if path, err := exec.LookPath(candidate); err == nil {
-				return path
-			}
-		}
-	}
-	return ""
-}
-
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
@@ -134,7 +120,7 @@ func exists(path string) bool {
 
 // CanInstall tells whether this process may install packages here: it is root,
 // and the machine has apt-get.
-func CanInstall() bool { return os.Geteuid() == 0 && look("apt-get") != "" }
+func CanInstall() bool { return os.Geteuid() == 0 && command.Look("apt-get") != "" }
 
 // Install installs packages of Debian or Ubuntu. It does not end with ctx: a
 // package that is half configured is in everybody's way.

@@ -11,10 +11,12 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/hadjango/hadjango/internal/command"
 	"github.com/hadjango/hadjango/stack"
 )
 
@@ -46,33 +48,69 @@ func Check(ctx context.Context) error {
 	return nil
 }
 
-// install brings what the tests need: the servers, a C compiler, which the
-// race detector links with, and a file system whose files share bytes.
+// needed are the programs that the tests run, and the packages of Debian that
+// they come in.
+var needed = []struct {
+	program  string
+	packages []string
+}{
+	{"gcc", []string{"gcc", "libc6-dev"}}, // what the race detector links with
+	{"git", []string{"git"}},
+	{"mkfs.xfs", []string{"xfsprogs"}},
+	{"mariadb-install-db", []string{"mariadb-server-core", "mariadb-client-core"}}, // mariadb-server would make a database too
+	{"postgres", []string{"postgresql"}},
+	{"memcached", []string{"memcached"}},
+	{"redis-server", []string{"redis-server"}},
+	{"chromium", []string{"chromium"}},
+}
+
+// fonts are what Chromium draws text with, wherever they come from.
+const fonts = "/usr/share/fonts/truetype/*/*.ttf"
+
+// install brings what the tests need, as far as it is missing.
 func install(ctx context.Context) error {
-	_, err := stack.FindWithNPM(ctx, "")
-	var missing *stack.MissingError
-	if err != nil && !errors.As(err, &missing) {
+	packages, err := missing(ctx)
+	if err != nil || len(packages) == 0 {
 		return err
-	}
-	var packages []string
-	if missing != nil {
-		packages = missing.Packages
-	}
-	if _, err := exec.LookPath("gcc"); err != nil {
-		packages = append(packages, "gcc", "libc6-dev")
-	}
-	// only root can mount what it makes
-	if _, err := exec.LookPath("mkfs.xfs"); err != nil && os.Geteuid() == 0 {
-		packages = append(packages, "xfsprogs")
-	}
-	if len(packages) == 0 {
-		return nil
 	}
 	if !stack.CanInstall() {
 		return &stack.MissingError{Packages: packages}
 	}
 	fmt.Println("installing", strings.Join(packages, ", "))
-	return stack.Install(ctx, packages, "")
+	return errors.Join(stack.Install(ctx, packages, ""), rest(ctx, packages))
+}
+
+func missing(ctx context.Context) (packages []string, err error) {
+	var servers *stack.MissingError
+	if _, err := stack.FindWithNPM(ctx, ""); errors.As(err, &servers) {
+		packages = servers.Packages
+	} else if err != nil {
+		return nil, err
+	}
+	for _, need := range needed {
+		if command.Look(need.program) == "" {
+			packages = append(packages, need.packages...)
+		}
+	}
+	if found, err := filepath.Glob(fonts); err != nil || len(found) == 0 {
+		packages = append(packages, "fonts-dejavu-core")
+	}
+	return packages, nil
+}
+
+// starters are packages that start a server of their name as soon as they are
+// installed, and at each boot. The tests start their own.
+var starters = []string{"postgresql", "memcached", "redis-server"}
+
+func rest(ctx context.Context, packages []string) (err error) {
+	for _, name := range starters {
+		if slices.Contains(packages, name) {
+			err = errors.Join(err,
+				command.Command{Args: []string{"service", name, "stop"}, Dir: "/"}.Run(ctx),
+				command.Command{Args: []string{"update-rc.d", name, "disable"}, Dir: "/"}.Run(ctx))
+		}
+	}
+	return err
 }
 
 // run shows what a command prints. That it prints anything where it should be

@@ -13,15 +13,22 @@ import (
 	"github.com/hadjango/hadjango/stack"
 )
 
-// Need skips the test where the servers are not installed. "mage check"
-// installs them, and says by a variable that nothing may be skipped.
+// Need skips the test where the servers are not installed.
 func Need(t testing.TB) {
 	t.Helper()
-	_, err := stack.FindPrograms(t.Context(), "")
-	if err != nil && os.Getenv("HADJANGO_TEST_ALL") == "" {
+	if _, err := stack.FindPrograms(t.Context(), ""); err != nil {
+		Missing(t, err)
+	}
+}
+
+// Missing skips a test that lacks a program. "mage check" installs them all, and
+// says by a variable that nothing may be skipped.
+func Missing(t testing.TB, err error) {
+	t.Helper()
+	if os.Getenv("HADJANGO_TEST_ALL") == "" {
 		t.Skip(err)
 	}
-	require.NoError(t, err)
+	t.Fatal(err)
 }
 
 // FreeAddress returns an address that nobody listens on.
