@@ -56,7 +56,7 @@ var needed = []struct {
 }{
 	{"gcc", []string{"gcc", "libc6-dev"}}, // what the race detector links with
 	{"git", []string{"git"}},
-	{"mkfs.xfs", []string{"xfsprogs"}},
+	{"mkfs.xfs", []string{"xfsprogs"}}, // a file system whose files share bytes
 	{"mariadb-install-db", []string{"mariadb-server-core", "mariadb-client-core"}}, // mariadb-server would make a database too
 	{"postgres", []string{"postgresql"}},
 	{"memcached", []string{"memcached"}},
