@@ -5,13 +5,13 @@ import (
 	"testing"
 )
 
-// Memcached starts one and returns its address.
-func Memcached(t testing.TB) (address string) {
+// Memcached starts one and returns its URL.
+func Memcached(t testing.TB) (cacheURL string) {
 	t.Helper()
 	s := prepare(t, "memcached")
 	s.start(func(conn net.Conn) error { return exchange(conn, "version\r\n", "VERSION ") },
 		"memcached", "--listen", s.host, "--port", s.port, "--udp-port", "0", "--memory-limit", "16")
-	return s.address()
+	return "memcached://" + s.address()
 }
 
 // Redis starts one that writes nothing to disk and returns its URL.

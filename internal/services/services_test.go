@@ -34,15 +34,15 @@ func TestEach_AnswersAtOnceAndIsGoneWithItsTest(t *testing.T) {
 }
 
 func hostPort(t *testing.T, address string) string {
-	if parsed, err := url.Parse(address); err == nil && parsed.Host != "" {
-		return parsed.Host
-	}
-	return address
+	t.Helper()
+	parsed, err := url.Parse(address)
+	require.NoError(t, err)
+	return parsed.Host
 }
 
 func TestMemcached_KeepsWhatItIsGiven(t *testing.T) {
 	t.Parallel()
-	conn, err := net.Dial("tcp", services.Memcached(t))
+	conn, err := net.Dial("tcp", hostPort(t, services.Memcached(t)))
 	require.NoError(t, err)
 	defer conn.Close()
 	_, err = conn.Write([]byte("set a 0 0 5\r\nhello\r\nget a\r\n"))
