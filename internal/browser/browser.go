@@ -15,6 +15,7 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/internal/command"
@@ -120,10 +121,22 @@ func (b *Browser) Click(selector string) {
 // Follow is Click for what leads to another page, and waits until that is loaded.
 func (b *Browser) Follow(selector string) {
 	b.t.Helper()
+	b.leave("follow "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// Enter presses Enter in a field, and waits until the page that leads to is loaded.
+func (b *Browser) Enter(selector string) {
+	b.t.Helper()
+	b.leave("press Enter in "+selector, chromedp.SendKeys(chromedp.CSS(selector), kb.Enter, chromedp.NodeVisible))
+}
+
+// leave does what leads to another page.
+func (b *Browser) leave(what string, action chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, limit)
 	defer cancel()
-	_, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
-	require.NoError(b.t, err, "follow "+selector)
+	_, err := chromedp.RunResponse(ctx, action)
+	require.NoError(b.t, err, what)
 }
 
 // Type types into a field, after what is in it.

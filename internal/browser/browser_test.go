@@ -41,13 +41,16 @@ func TestBrowser_DoesWhatAPersonDoes(t *testing.T) {
 	b.Open(host + "/")
 	b.Wait("a.late")
 	b.Type("input[name=q]", "a word")
-	b.Follow("button")
+	b.Enter("input[name=q]")
 
 	require.Equal(t, "/search?q=a+word", b.Path())
 	require.Equal(t, "Found", b.Text("h1"))
 	require.Equal(t, "a", b.Attribute("h1", "data-build"))
 	require.Equal(t, 2, browser.Eval[int](b, "1 + 1"))
 	require.Contains(t, b.Loaded(), host+"/search?q=a+word")
+	b.Open(host + "/")
+	b.Follow("button")
+	require.Equal(t, "/search?q=", b.Path())
 	b.RequireClean()
 
 	t.Run("in another tab, which has the cookies of its host only", func(t *testing.T) {
