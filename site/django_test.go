@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -16,17 +17,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/internal/proc"
+	"github.com/hadjango/hadjango/internal/services"
 )
 
-// newDjangoSite is a site of the repository's own demo project.
-func newDjangoSite(t testing.TB) testSite {
+const (
+	homePage   = "/en-US/firefox/"
+	passphrase = "a long enough pass phrase"
+)
+
+// newDjangoSite is a site of the repository's own demo project; the lines are
+// added to its hadjango.yml.
+func newDjangoSite(t testing.TB, lines ...string) testSite {
 	t.Helper()
-	s := newTestSite(t, "")
+	s := newTestSite(t, strings.Join(lines, "\n"))
 	require.NoError(t, copy.Copy("../addons-server", filepath.Join(s.dir, "addons-server")))
 	config := s.read("hadjango.yml")
 	config = strings.ReplaceAll(config, "project: project\n", "")
-	config = strings.ReplaceAll(config, "wsgi: app:application\n", "warmup: {paths: [/en-US/firefox/]}\n")
-	s.reopen(config)
+	s.reopen(strings.ReplaceAll(config, "wsgi: app:application\n", "warmup: {paths: [/en-US/firefox/]}\n"))
 	return s
 }
 
@@ -35,18 +42,7 @@ func TestDjango_FromNothingToASwap(t *testing.T) {
 	original := s.read("addons-server/catalogue/views.py")
 	require.NoError(t, s.Init(t.Context()))
 
-	t.Run("each page says which build served it", func(t *testing.T) {
-		for host, build := range map[string]string{"live.localhost": "a", "stage.localhost": "b"} {
-			status, _, body := s.get(host, "/en-US/firefox/")
-			require.Equal(t, http.StatusOK, status)
-			require.Contains(t, body, "build "+build)
-		}
-	})
-	t.Run("the list comes from the database that init made", func(t *testing.T) {
-		status, _, body := s.get("live.localhost", "/en-US/firefox/addons/")
-		require.Equal(t, http.StatusOK, status)
-		require.Contains(t, body, "/en-US/firefox/addon/")
-	})
+	t.Run("pages say which build served them, and come from the database that init made", s.requirePages)
 	t.Run("static files are the build's own, cacheable for ever", s.requireStatic)
 	t.Run("the admin and the health path answer", func(t *testing.T) {
 		status, _, _ := s.get("live.localhost", "/admin/login/")
@@ -63,15 +59,7 @@ func TestDjango_FromNothingToASwap(t *testing.T) {
 		require.NoError(t, s.Init(t.Context()))
 		require.Equal(t, before, s.read("deploy/data/addons.sqlite3"))
 	})
-	t.Run("the project's own tests pass in a build", func(t *testing.T) {
-		dir := filepath.Join(s.dir, "deploy/builds/a")
-		test := exec.CommandContext(t.Context(), filepath.Join(dir, "bin/python"), "manage.py", "test", "--noinput")
-		test.Dir = dir
-		test.Env = []string{"PATH=/usr/bin:/bin", "HADJANGO_DATA=" + t.TempDir()}
-		out, err := test.CombinedOutput()
-		require.NoError(t, err, string(out))
-		require.Regexp(t, `Ran [1-9][0-9]* tests`, string(out))
-	})
+	t.Run("the project's own tests pass in a build", s.requireSuite)
 	t.Run("the overlay's own tests pass with this Django", func(t *testing.T) {
 		test := exec.CommandContext(t.Context(), filepath.Join(s.dir, "deploy/builds/a/bin/python"),
 			"-B", "-m", "unittest", "discover", "--start-directory", "tests")
@@ -97,9 +85,63 @@ func TestDjango_FromNothingToASwap(t *testing.T) {
 	})
 }
 
+// What the demo project does on SQLite, it does on the databases and caches that
+// several machines may share.
+func TestDjango_OnOtherDatabases(t *testing.T) {
+	t.Parallel()
+	for name, given := range map[string]struct{ database, cache func(testing.TB) string }{
+		"MariaDB and memcached": {services.MariaDB, services.Memcached},
+		"PostgreSQL and redis":  {services.PostgreSQL, services.Redis},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newDjangoSite(t, fmt.Sprintf("env: {DATABASE_URL: %q, CACHE_URL: %q}", given.database(t), given.cache(t)))
+			require.NoError(t, s.Init(t.Context()))
+
+			t.Run("pages come from the database that init made", s.requirePages)
+			t.Run("a form works, before a swap and after it, in one session", s.requireForm)
+			t.Run("a third build goes live", func(t *testing.T) {
+				require.NoError(t, s.CreateBuild(t.Context(), "c"))
+				_, err := s.SwapLive(t.Context(), "c")
+				require.NoError(t, err)
+				s.requirePage("live.localhost", "build c")
+			})
+			t.Run("a second init does not touch the database", func(t *testing.T) {
+				require.NoError(t, s.Init(t.Context()))
+				require.Contains(t, s.notes.String(), "there already, not touched")
+			})
+			require.NoFileExists(t, filepath.Join(s.dir, "deploy/data/addons.sqlite3"))
+		})
+	}
+}
+
+// requirePages looks at a page of each build, at a list, and at what is in it.
+func (s testSite) requirePages(t *testing.T) {
+	for host, build := range map[string]string{"live.localhost": "a", "stage.localhost": "b"} {
+		status, _, body := s.get(host, homePage)
+		require.Equal(t, http.StatusOK, status)
+		require.Contains(t, body, "build "+build)
+	}
+	_, _, list := s.get("live.localhost", homePage+"browse/")
+	page := addon.FindString(list)
+	require.NotEmpty(t, page)
+	status, _, _ := s.get("live.localhost", page)
+	require.Equal(t, http.StatusOK, status)
+}
+
+// requireSuite runs the project's own tests as "mage test:runAll" does.
+func (s testSite) requireSuite(t *testing.T) {
+	itself, err := os.Executable()
+	require.NoError(t, err)
+	again := exec.CommandContext(t.Context(), itself, "suite")
+	again.Env = append(os.Environ(), "HADJANGO_SITE="+s.dir)
+	out, err := again.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Regexp(t, `[1-9][0-9]* passed`, string(out))
+}
+
 func (s testSite) requirePage(host, text string) {
 	s.t.Helper()
-	status, _, body := s.get(host, "/en-US/firefox/")
+	status, _, body := s.get(host, homePage)
 	require.Equal(s.t, http.StatusOK, status)
 	require.Contains(s.t, body, text)
 }
@@ -107,7 +149,7 @@ func (s testSite) requirePage(host, text string) {
 var stylesheet = regexp.MustCompile(`/static/a/[^"]+\.css`)
 
 func (s testSite) requireStatic(t *testing.T) {
-	_, _, body := s.get("live.localhost", "/en-US/firefox/")
+	_, _, body := s.get("live.localhost", homePage)
 	path := stylesheet.FindString(body)
 	require.NotEmpty(t, path)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.address+path, nil)
@@ -128,18 +170,43 @@ var (
 
 // requireForm opens a page, swaps, and sends the form to the other build.
 func (s testSite) requireForm(t *testing.T) {
-	browser := s.browser(t)
-	page := addon.FindString(browser.get("/en-US/firefox/addons/"))
-	form := browser.get(page)
-	csrf := token.FindStringSubmatch(form)
-	require.NotEmpty(t, csrf)
-	_, err := s.SwapLive(t.Context(), "")
+	v := s.visitor(t)
+	v.signUp("grace")
+	page := addon.FindString(v.get(homePage))
+	form := v.get(page)
+	swap, err := s.SwapLive(t.Context(), "")
 	require.NoError(t, err)
+	review := "Begun before the swap to " + string(swap.Live)
 
-	after := browser.post(page, url.Values{"csrfmiddlewaretoken": {csrf[1]}, "useful": {"yes"}})
+	after := v.post(action(t, page, form), url.Values{
+		"csrfmiddlewaretoken": {csrf(t, form)}, "score": {"4"}, "body": {review},
+	})
 
-	require.Contains(t, after, "build b")
-	require.NotEqual(t, form, after)
+	require.Contains(t, after, "build "+string(swap.Live))
+	require.Contains(t, after, review)
+	require.Contains(t, after, "grace")
+}
+
+func csrf(t *testing.T, form string) string {
+	t.Helper()
+	found := token.FindStringSubmatch(form)
+	require.NotEmpty(t, found)
+	return found[1]
+}
+
+var reviewForm = regexp.MustCompile(`(?s)<form[^>]*class="[^"]*review-form[^>]*>`)
+
+var formAction = regexp.MustCompile(`action="([^"]+)"`)
+
+// action is where the review form of a page is sent to.
+func action(t *testing.T, page, body string) string {
+	t.Helper()
+	form := reviewForm.FindString(body)
+	require.NotEmpty(t, form)
+	if found := formAction.FindStringSubmatch(form); found != nil {
+		return found[1]
+	}
+	return page
 }
 
 func (s testSite) requireTitles(t *testing.T) {
@@ -156,16 +223,16 @@ func (s testSite) requireTitles(t *testing.T) {
 	}
 }
 
-// browser follows redirects and keeps cookies, as a person's does.
-type browser struct {
+// visitor follows redirects and keeps cookies, as a person's browser does.
+type visitor struct {
 	t      *testing.T
 	client http.Client
 }
 
-func (s testSite) browser(t *testing.T) browser {
+func (s testSite) visitor(t *testing.T) visitor {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	return browser{t, http.Client{Jar: jar, Transport: nginxAt{s.address}}}
+	return visitor{t, http.Client{Jar: jar, Transport: nginxAt{s.address}}}
 }
 
 // nginxAt sends every request to one address, whatever its name resolves to.
@@ -179,24 +246,33 @@ func (n nginxAt) RoundTrip(request *http.Request) (*http.Response, error) {
 
 const live = "http://live.localhost:8080"
 
-func (b browser) get(path string) string {
-	b.t.Helper()
-	response, err := b.client.Get(live + path)
-	return b.body(response, err)
+func (v visitor) get(path string) string {
+	v.t.Helper()
+	response, err := v.client.Get(live + path)
+	return v.body(response, err)
 }
 
-func (b browser) post(path string, form url.Values) string {
-	b.t.Helper()
-	response, err := b.client.PostForm(live+path, form)
-	return b.body(response, err)
+func (v visitor) post(path string, form url.Values) string {
+	v.t.Helper()
+	response, err := v.client.PostForm(live+path, form)
+	return v.body(response, err)
 }
 
-func (b browser) body(response *http.Response, err error) string {
-	b.t.Helper()
-	require.NoError(b.t, err)
+func (v visitor) body(response *http.Response, err error) string {
+	v.t.Helper()
+	require.NoError(v.t, err)
 	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
-	require.NoError(b.t, err)
-	require.Equal(b.t, http.StatusOK, response.StatusCode, string(data))
+	require.NoError(v.t, err)
+	require.Equal(v.t, http.StatusOK, response.StatusCode, string(data))
 	return string(data)
+}
+
+func (v visitor) signUp(name string) {
+	v.t.Helper()
+	const page = homePage + "users/signup/"
+	after := v.post(page, url.Values{
+		"csrfmiddlewaretoken": {csrf(v.t, v.get(page))}, "username": {name}, "password1": {passphrase}, "password2": {passphrase},
+	})
+	require.Contains(v.t, after, name)
 }

@@ -64,7 +64,11 @@ func (s *Site) Test(ctx context.Context, name builds.Name, suite Suite, args ...
 	}
 	program := config.Command{"python", "-m", "hadjango.testrun", "manage", "test"}
 	if runner == config.RunnerPytest {
-		program = config.Command{"python", "-m", "hadjango.testrun", "pytest", "-o", "cache_dir=" + filepath.Join(scratch, "pytest")}
+		// a build is a virtualenv too, and the tests of its packages are not the project's
+		program = config.Command{
+			"python", "-m", "hadjango.testrun", "pytest", "-o", "cache_dir=" + filepath.Join(scratch, "pytest"),
+			"--ignore-glob=lib/python3*", "--ignore-glob=lib64/python3*",
+		}
 	}
 	return s.attach(name, append(append(program, chosen...), args...),
 		"HADJANGO_TEST_PACKAGES="+packages, "HADJANGO_DATA="+scratch, "PYTHONDONTWRITEBYTECODE=1")

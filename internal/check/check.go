@@ -56,7 +56,6 @@ var needed = []struct {
 }{
 	{"gcc", []string{"gcc", "libc6-dev"}}, // what the race detector links with
 	{"git", []string{"git"}},
-	{"mkfs.xfs", []string{"xfsprogs"}}, // a file system whose files share bytes
 	{"mariadb-install-db", []string{"mariadb-server-core", "mariadb-client-core"}}, // mariadb-server would make a database too
 	{"postgres", []string{"postgresql"}},
 	{"memcached", []string{"memcached"}},
@@ -91,6 +90,10 @@ func missing(ctx context.Context) (packages []string, err error) {
 		if command.Look(need.program) == "" {
 			packages = append(packages, need.packages...)
 		}
+	}
+	// only root can mount what it makes, a file system whose files share bytes
+	if os.Geteuid() == 0 && command.Look("mkfs.xfs") == "" {
+		packages = append(packages, "xfsprogs")
 	}
 	if found, err := filepath.Glob(fonts); err != nil || len(found) == 0 {
 		packages = append(packages, "fonts-dejavu-core")
