@@ -32,7 +32,7 @@ func (s *Site) Keep(ctx context.Context) error {
 	}
 	defer release()
 	s.wait = keepWait
-	for pause := keepPause; ctx.Err() == nil && !s.isDown(); {
+	for pause := keepPause; ctx.Err() == nil && !s.isDown() && s.exists(); {
 		if err := s.keepOnce(ctx); err == nil {
 			pause = keepPause
 			continue
@@ -43,6 +43,13 @@ func (s *Site) Keep(ctx context.Context) error {
 		pause = min(2*pause, keepPauseMost)
 	}
 	return nil
+}
+
+// exists tells whether the site is still there: nobody ends the keeper of one
+// that was deleted.
+func (s *Site) exists() bool {
+	_, err := os.Stat(s.deploy)
+	return err == nil
 }
 
 // becomeKeeper waits a little: who looks for a keeper has the lock for a moment.

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 )
 
@@ -18,10 +20,16 @@ type observed struct {
 	mu       sync.Mutex
 	troubles []string
 	answered []string
-	underWay map[network.RequestID]string
+	underWay map[network.RequestID]request
 }
 
-func newObserved() *observed { return &observed{underWay: map[network.RequestID]string{}} }
+// request is one of a document's, which its loader stands for.
+type request struct {
+	url    string
+	loader cdp.LoaderID
+}
+
+func newObserved() *observed { return &observed{underWay: map[network.RequestID]request{}} }
 
 func (o *observed) troublesSoFar() []string {
 	o.mu.Lock()
@@ -37,7 +45,11 @@ func (o *observed) answeredSoFar() []string {
 func (o *observed) underWaySoFar() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return slices.Collect(maps.Values(o.underWay))
+	var urls []string
+	for _, r := range o.underWay {
+		urls = append(urls, r.url)
+	}
+	return urls
 }
 
 // see is told every event, in the order in which they happen.
@@ -46,7 +58,9 @@ func (o *observed) see(event any) {
 	defer o.mu.Unlock()
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		o.underWay[e.RequestID] = e.Request.URL
+		o.underWay[e.RequestID] = request{e.Request.URL, e.LoaderID}
+	case *page.EventFrameNavigated:
+		o.leave(e.Frame)
 	case *network.EventResponseReceived:
 		o.answer(e.Response)
 	case *network.EventLoadingFinished:
@@ -77,11 +91,19 @@ func (o *observed) answer(response *network.Response) {
 	}
 }
 
+// leave forgets what a document that is left was waiting for: nobody tells of
+// its end.
+func (o *observed) leave(now *cdp.Frame) {
+	maps.DeleteFunc(o.underWay, func(_ network.RequestID, r request) bool {
+		return now.ParentID == "" && r.loader != now.LoaderID
+	})
+}
+
 // fail does not count what the page itself has given up, such as the pictures
 // of a page that was left.
 func (o *observed) fail(e *network.EventLoadingFailed) {
 	if !e.Canceled {
-		o.trouble("failed: %s: %s", e.ErrorText, o.underWay[e.RequestID])
+		o.trouble("failed: %s: %s", e.ErrorText, o.underWay[e.RequestID].url)
 	}
 	delete(o.underWay, e.RequestID)
 }
