@@ -40,7 +40,7 @@
 //
 // [Share] lets equal files of two builds be one on disk, so a build that
 // differs little costs little. From then on no file of either may be written
-// in place: a file is replaced, with its directory's permission, or left.
+// to: what changes is a new file in the place of the old one.
 //
 // The package starts no process, prints nothing, and needs Linux for Exchange.
 package builds

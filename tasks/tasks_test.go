@@ -137,6 +137,8 @@ func TestTasks_TellWhatTheyDoAndPrintTheResult(t *testing.T) {
 
 	require.Equal(t, "c\n", p.ok("findFreeBuild"))
 	require.Equal(t, "build c is complete · next: mage stage c\n", p.ok("createBuild", "c"))
+	require.Regexp(t, `^(saved|nothing to save: ).* with a's`, p.ok("makeIncrementalBuild", "c"))
+	require.Regexp(t, `^(saved|nothing to save: ).* with b's`, p.ok("makeIncrementalBuild", "c", "-basis=b"))
 	require.Empty(t, p.ok("activate", "c"))
 	require.Contains(t, p.ok("warmup", "-build=c"), "workers 2/2")
 	require.Contains(t, p.ok("warmup", "-build=c", "-concurrency=3", "-paths=/,/x"), "workers 2/2")
@@ -204,6 +206,8 @@ func TestErrors_AreOnStandardErrorWithStatus1(t *testing.T) {
 		{[]string{"swapLive", "-build=/etc"}, `"/etc" is not the name of a build`},
 		{[]string{"activate", "q"}, "there is no such build: make it with mage createBuild q"},
 		{[]string{"swapLive"}, "nothing is deployed yet: run mage init"},
+		{[]string{"makeIncrementalBuild", "q"}, "there is no such build: make it with mage createBuild q"},
+		{[]string{"makeIncrementalBuild", "q", "-basis=.."}, `".." is not the name of a build`},
 		{[]string{"rm", "q"}, "rm q: there is no such build"},
 		{[]string{"warmup"}, "the pointer names no build"},
 	} {
