@@ -189,6 +189,8 @@ func TestInside_RunsInTheBuild(t *testing.T) {
 		django := p.at("djshell")
 		django.answer(">>> ", "from django.conf import settings; settings.HADJANGO_BUILD * 5")
 		django.expect("'aaaaa'")
+		// Python takes the end of input for one only where it waits for a line
+		django.expect(">>> ")
 		django.enter("\x04")
 		rest, err := django.ended()
 		require.NoError(t, err, rest)
