@@ -98,7 +98,8 @@ func call(ctx context.Context, s *site.Site, title string) error {
 	case "stage":
 		return s.Stage(ctx, name)
 	case "swapLive":
-		_, err := s.SwapLive(ctx, name)
+		// as the task calls it, which watches in the end
+		_, err := s.SwapLiveWatched(ctx, name, site.WatchOptions{})
 		return err
 	case "restart":
 		return s.Restart(ctx, name)

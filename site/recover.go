@@ -371,7 +371,7 @@ func (s *Site) finishSwap(ctx context.Context, before builds.State, name builds.
 	}
 	now := s.snapshot()
 	if now.Live == wanted && wanted != before.Live {
-		return Swap{Live: wanted, Was: before.Live}, s.confirm(ctx, builds.Live, wanted)
+		return Swap{Live: wanted, Was: before.Live, at: time.Now()}, s.confirm(ctx, builds.Live, wanted)
 	}
 	if name == "" && now.Stage != wanted {
 		return Swap{}, fmt.Errorf("swap: stage is %s now and was %s: take it back with mage undo, and swap anew", now.Stage, wanted)

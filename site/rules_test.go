@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,7 +37,8 @@ func TestRules_KnowEveryTask(t *testing.T) {
 		known = append(known, task)
 	}
 	require.Len(t, found, calls, "a task's name is written where changing is called")
-	require.ElementsMatch(t, known, found)
+	slices.Sort(found)
+	require.ElementsMatch(t, known, slices.Compact(found))
 }
 
 func TestRules_SayWhatToDo(t *testing.T) {

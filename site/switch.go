@@ -140,14 +140,17 @@ func millis(d time.Duration) string {
 func (s *Site) SwapLive(ctx context.Context, name builds.Name) (Swap, error) {
 	var swap Swap
 	err := s.changing(ctx, strings.TrimSpace("swapLive "+string(name)), func(ctx context.Context) (err error) {
-		if t := taskOf(ctx); t.finishes() {
-			swap, err = s.finishSwap(ctx, t.cut.Before, name)
-			return err
-		}
-		swap, err = s.swapLive(ctx, name)
+		swap, err = s.swapOrFinish(ctx, name)
 		return err
 	})
 	return swap, err
+}
+
+func (s *Site) swapOrFinish(ctx context.Context, name builds.Name) (Swap, error) {
+	if t := taskOf(ctx); t.finishes() {
+		return s.finishSwap(ctx, t.cut.Before, name)
+	}
+	return s.swapLive(ctx, name)
 }
 
 func (s *Site) swapLive(ctx context.Context, name builds.Name) (Swap, error) {

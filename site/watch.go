@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hadjango/hadjango/builds"
@@ -73,13 +74,13 @@ func (e *WatchError) Unwrap() error { return e.Back }
 // meanwhile: the old live must stay what it is. When ctx ends the swap stays.
 func (s *Site) SwapLiveWatched(ctx context.Context, name builds.Name, options WatchOptions) (Swap, error) {
 	var swap Swap
-	err := s.changing(ctx, "swapLive", func(ctx context.Context) (err error) {
+	err := s.changing(ctx, strings.TrimSpace("swapLive "+string(name)), func(ctx context.Context) (err error) {
 		w, err := s.newWatcher(options)
 		if err != nil {
 			return fmt.Errorf("swap: %w", err)
 		}
 		defer w.access.Close()
-		if swap, err = s.swapLive(ctx, name); err != nil {
+		if swap, err = s.swapOrFinish(ctx, name); err != nil {
 			return err
 		}
 		if options.Swapped != nil {
