@@ -172,11 +172,13 @@ type installation struct {
 	Boot string `json:"boot,omitempty"`
 }
 
-// describeVenv looks into every file, once, for the virtualenv's path.
+// describeVenv finds the files that hold the virtualenv's path. They are among
+// those that are written when it is made; the others are the wheels' own, which
+// know nothing of it, and what is compiled names no path.
 func describeVenv(venv string) (installation, error) {
 	about := installation{MadeAt: venv, Boot: bootID()}
 	err := filepath.WalkDir(venv, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
+		if err != nil || !entry.Type().IsRegular() || !isWritten(path[len(venv)+1:]) {
 			return err
 		}
 		data, err := os.ReadFile(path)
@@ -186,6 +188,11 @@ func describeVenv(venv string) (installation, error) {
 		return err
 	})
 	return about, err
+}
+
+func isWritten(path string) bool {
+	dir := filepath.Dir(path)
+	return dir == "." || dir == "bin" || filepath.Ext(dir) == ".dist-info"
 }
 
 func (about installation) write(dir string) error {

@@ -58,50 +58,24 @@ type placing struct {
 	noClone *atomic.Bool
 }
 
+// run goes from directory to directory by what it has opened, never by a path:
+// no link leads it out of the one it was given.
 func (p placing) run(ctx context.Context) error {
 	root, err := os.OpenRoot(p.to)
 	if err != nil {
 		return err
 	}
-	defer root.Close()
-	dirs, err := p.makeDirs(root)
-	if err != nil {
-		return err
-	}
 	group, running := errgroup.WithContext(ctx)
 	group.SetLimit(2 * runtime.GOMAXPROCS(0))
-	for _, dir := range dirs {
-		if running.Err() != nil {
-			break
-		}
-		group.Go(func() error { return p.fill(root, dir) })
-	}
-	return errors.Join(group.Wait(), ctx.Err())
+	err = p.fill(running, group, root, ".")
+	return errors.Join(err, group.Wait(), ctx.Err())
 }
 
-// makeDirs goes through a root that no link leads out of: a project may have a
-// link where the virtualenv has a directory.
-func (p placing) makeDirs(root *os.Root) (dirs []string, err error) {
-	err = filepath.WalkDir(p.from, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() {
-			return err
-		}
-		dir := "." + path[len(p.from):]
-		dirs = append(dirs, dir)
-		if err := root.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		if info, err := root.Stat(dir); err != nil || !info.IsDir() {
-			return errors.Join(fmt.Errorf("%q: %w", dir, ErrInTheWay), err)
-		}
-		return nil
-	})
-	return dirs, err
-}
-
-// fill gives one directory its files and links.
-func (p placing) fill(root *os.Root, dir string) error {
-	out, err := root.Open(dir)
+// fill gives an open directory its files and links, and goes on below it: side
+// by side where there is somebody to do it. It closes the directory.
+func (p placing) fill(ctx context.Context, group *errgroup.Group, root *os.Root, dir string) error {
+	defer root.Close()
+	out, err := root.Open(".")
 	if err != nil {
 		return err
 	}
@@ -111,14 +85,36 @@ func (p placing) fill(root *os.Root, dir string) error {
 		return err
 	}
 	for _, entry := range entries {
+		path := filepath.Join(dir, entry.Name())
 		if entry.IsDir() {
-			continue
+			err = p.descend(ctx, group, root, path)
+		} else if err = p.place(out, path, entry); err != nil {
+			err = fmt.Errorf("%q: %w", path, err)
 		}
-		if err := p.place(out, filepath.Join(dir, entry.Name()), entry); err != nil {
-			return fmt.Errorf("%q: %w", filepath.Join(dir, entry.Name()), err)
+		if err != nil || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
 		}
 	}
 	return nil
+}
+
+func (p placing) descend(ctx context.Context, group *errgroup.Group, parent *os.Root, path string) error {
+	name := filepath.Base(path)
+	if err := parent.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	root, err := parent.OpenRoot(name)
+	if err != nil {
+		if info, _ := parent.Stat(name); info != nil && !info.IsDir() {
+			err = ErrInTheWay
+		}
+		return fmt.Errorf("%q: %w", path, err)
+	}
+	next := func() error { return p.fill(ctx, group, root, path) }
+	if group.TryGo(next) {
+		return nil
+	}
+	return next()
 }
 
 func (p placing) place(out *os.File, path string, entry fs.DirEntry) error {

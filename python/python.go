@@ -6,7 +6,6 @@ package python
 import (
 	"context"
 	"debug/elf"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -101,25 +100,6 @@ func VenvVersion(dir string) string {
 // installs into it from outside: copying pip into every build takes seconds.
 func (p Python) Venv(ctx context.Context, dir string) error {
 	return p.run(ctx, "-m", "venv", "--without-pip", dir)
-}
-
-// Compile compiles all Python files in dir, but for those whose path there
-// begins with except, to files that are the same wherever dir is and whatever
-// the times of the sources: an interpreter takes them as they are, so sources
-// must not change afterwards. A source that does not compile fails where it is
-// imported, if it is; allCompiled tells whether there was one.
-func (p Python) Compile(ctx context.Context, dir, except string) (allCompiled bool, err error) {
-	args := []string{p.Path, "-m", "compileall", "-q", "-f", "-j", "0", "--invalidation-mode", "unchecked-hash", "-s", dir}
-	if except != "" {
-		args = append(args, "-x", "^"+regexp.QuoteMeta(filepath.Join(dir, except)))
-	}
-	compile := command.Command{Args: append(args, dir), Dir: "/", Env: environment("PYTHONHASHSEED=0"), User: p.User, Log: p.Log}
-	err = compile.Run(ctx)
-	var failed *command.Error
-	if errors.As(err, &failed) && ctx.Err() == nil {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // pip makes sure that there is a virtualenv with pip in dir and returns its
