@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/load"
+	"github.com/hadjango/hadjango/site"
 )
 
 // BenchmarkSite compares, in one run, the way of a request in the 2016 demo
@@ -97,21 +99,19 @@ func (s testSite) addDemoPath() {
 	s.t.Helper()
 	template, err := os.ReadFile("../conf/nginx.conf.tmpl")
 	require.NoError(s.t, err)
-	port, err := builds.Endpoint{Build: "a"}.Port(s.Config().Port)
-	require.NoError(s.t, err)
 	server := fmt.Sprintf(`
     server {
         listen %s;
         server_name demo.localhost;
         location / {
-            proxy_pass http://127.0.0.1:%d;
+            proxy_pass http://%s;
             proxy_set_header Host $host;
             proxy_set_header X-Real-IP $remote_addr;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         }
     }
 }
-`, s.address, port)
+`, s.address, s.portOf("a"))
 	text := strings.TrimSpace(string(template))
 	s.write("conf/nginx.conf.tmpl", strings.TrimSuffix(text, "}")+server)
 }
@@ -250,4 +250,66 @@ func (s testSite) linkFile(from, to string) {
 	to = filepath.Join(s.dir, to)
 	require.NoError(s.t, os.MkdirAll(filepath.Dir(to), 0o755))
 	require.NoError(s.t, os.Link(filepath.Join(s.dir, from), to))
+}
+
+// BenchmarkFirstRequest compares the first request to a build whose workers have
+// loaded the demo project and done nothing else, as plain uWSGI with lazy-apps
+// leaves them, with the first to one that was activated, which warms its master,
+// and with the first to one that has been warmed up too, as every build is before
+// it goes to stage. Of each the fastest counts: what else the machine does can
+// only slow it.
+//
+//	go test ./site -run '^$' -bench FirstRequest -benchtime 10x
+func BenchmarkFirstRequest(b *testing.B) {
+	s := newDjangoSite(b)
+	s.write("addons-server/plain.py", "from hadjango import build\nbuild.load_environment()\nfrom addons.wsgi import application\n")
+	require.NoError(b, s.Init(b.Context()))
+	require.NoError(b, s.CreateBuild(b.Context(), "c"))
+	template, err := os.ReadFile("../conf/zerg.ini.tmpl")
+	require.NoError(b, err)
+	plain := strings.ReplaceAll(string(template), "{{.WSGIFile}}", "{{.Dir}}/plain.py\nlazy-apps = true")
+	cold, activated, warm := math.Inf(1), math.Inf(1), math.Inf(1)
+	for b.Loop() {
+		s.write("conf/zerg.ini.tmpl", plain)
+		cold = min(cold, s.firstRequest("c", s.activateOnly))
+		s.write("conf/zerg.ini.tmpl", string(template))
+		activated = min(activated, s.firstRequest("c", s.activateOnly))
+		warm = min(warm, s.firstRequest("c", s.activateAndWarm))
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(cold, "cold-ms")
+	b.ReportMetric(activated, "activated-ms")
+	b.ReportMetric(warm, "warm-ms")
+	b.ReportMetric(cold/warm, "cold/warm")
+}
+
+func (s testSite) activateOnly(name builds.Name) {
+	require.NoError(s.t, s.Activate(s.t.Context(), name))
+}
+
+func (s testSite) activateAndWarm(name builds.Name) {
+	s.activateOnly(name)
+	_, err := s.Warmup(s.t.Context(), name, site.WarmupOptions{})
+	require.NoError(s.t, err)
+}
+
+// firstRequest is how long a build that was just started takes to answer, in
+// milliseconds. The build is taken away afterwards.
+func (s testSite) firstRequest(name builds.Name, start func(builds.Name)) float64 {
+	s.t.Helper()
+	start(name)
+	took := s.millis(func() error {
+		status, _, body := s.ask(s.portOf(name), "live.localhost", homePage)
+		require.Equal(s.t, http.StatusOK, status, body)
+		return nil
+	})
+	require.NoError(s.t, s.Deactivate(s.t.Context(), name))
+	return took
+}
+
+// portOf is where a build answers without nginx.
+func (s testSite) portOf(name builds.Name) string {
+	port, err := builds.Endpoint{Build: name}.Port(s.Config().Port)
+	require.NoError(s.t, err)
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
