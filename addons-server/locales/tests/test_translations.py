@@ -12,7 +12,10 @@ from locales import messages
 @pytest.fixture
 def copy(settings, tmp_path):
     """Return a copy of the translations that is not compiled yet, and in use."""
-    shutil.copytree(settings.LOCALE_PATHS[0], tmp_path / "locale", ignore=shutil.ignore_patterns("*.mo"))
+    # files of a build may be read-only, and a copy is to be written to
+    shutil.copytree(
+        settings.LOCALE_PATHS[0], tmp_path / "locale", ignore=shutil.ignore_patterns("*.mo"), copy_function=shutil.copyfile
+    )
     settings.LOCALE_PATHS = [tmp_path / "locale"]
     return tmp_path / "locale" / "de" / "LC_MESSAGES" / "django.po"
 
