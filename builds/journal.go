@@ -207,8 +207,12 @@ func (j Journal) append(l line) error {
 	if err := files.Append(j.path, append(data, '\n'), 0o640); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
+	files.Reserve(j.path, journalReserve)
 	return nil
 }
+
+// journalReserve is kept for the tasks that make room on a disk that is full.
+const journalReserve = 64 << 10
 
 // Read returns the last n tasks, or all when n is 0, the newest first. Lines
 // that are torn or mean nothing are passed over, and so is what a later version

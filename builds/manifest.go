@@ -60,6 +60,10 @@ func (m Manifest) Write(dir string) error {
 	return files.Write(filepath.Join(dir, manifestFile), append(data, '\n'), 0o644)
 }
 
+// RemoveManifest makes a build incomplete where there is no room to write that
+// it is.
+func RemoveManifest(dir string) error { return files.Remove(filepath.Join(dir, manifestFile)) }
+
 // ReadManifest reads the manifest in a build's directory. A directory without
 // one is an incomplete build, not an error.
 func ReadManifest(dir string) (Manifest, error) {

@@ -202,7 +202,7 @@ func (p patient) leftovers(ctx context.Context) []Finding {
 		case leftover.MatchString(entry.Name()):
 			paths = append(paths, path)
 			return skipDir(entry)
-		case path == p.media() || path == p.cache():
+		case path == p.media() || path == p.cache() || path == p.nodeDir():
 			return fs.SkipDir // large, and written by others
 		}
 		return nil
@@ -402,13 +402,16 @@ type rendered struct {
 // render returns what a function would write.
 func (p patient) render(do func(*Site) error) ([]rendered, error) {
 	var all []rendered
-	dry := *p.Site
-	dry.reporter = silent{}
+	dry, err := newSite(p.root, p.config, Options{})
+	if err != nil {
+		return nil, err
+	}
 	dry.output = func(path string, data []byte, _ fs.FileMode) error {
 		all = append(all, rendered{path, data})
 		return nil
 	}
-	return all, do(&dry)
+	err = do(dry)
+	return all, err
 }
 
 // configuration compares what runs with what hadjango.yml and the templates say now.

@@ -23,10 +23,15 @@ import (
 const downAndUp = "mage down && mage up"
 
 func (p patient) programs(ctx context.Context) []Finding {
-	_, err := stack.FindPrograms(ctx, p.config.Python)
+	_, err := p.findForBuild(ctx)
+	if err == nil {
+		return nil
+	}
 	var missing *stack.MissingError
 	if !errors.As(err, &missing) {
-		return nil
+		return []Finding{{
+			Severity: Problem, What: first(err), Where: p.config.Project, Why: "no build can be made", Mend: "change what it names",
+		}}
 	}
 	return []Finding{{
 		Severity: Problem, What: "packages are missing: " + strings.Join(missing.Packages, ", "),
@@ -79,9 +84,10 @@ func (p patient) servers(context.Context) []Finding {
 	return found
 }
 
-// keeper looks for who brings back a server that dies, where up starts one.
+// keeper looks for who brings back a server that dies, where up starts one. It
+// does not take the keeper's lock, as a task would.
 func (p patient) keeper(context.Context) []Finding {
-	if len(p.keep) == 0 || !p.running.Up() || p.isKept() {
+	if _, kept := builds.Held(p.keeperLock()); kept || len(p.keep) == 0 || !p.running.Up() {
 		return nil
 	}
 	return []Finding{{

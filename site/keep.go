@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/files"
@@ -272,7 +273,9 @@ func (s *Site) endKeeper(ctx context.Context) error {
 // goDown notes that the servers are ended on purpose, and ends who would start
 // them again.
 func (s *Site) goDown(ctx context.Context) error {
-	if err := s.write(s.downMark(), nil, 0o644); err != nil {
+	// on a full disk the servers must end all the same: the mark is for keepers,
+	// and the one that runs is ended
+	if err := s.write(s.downMark(), nil, 0o644); err != nil && !errors.Is(err, unix.ENOSPC) {
 		return err
 	}
 	return s.endKeeper(ctx)

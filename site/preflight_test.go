@@ -83,7 +83,7 @@ func TestPreflight_OfAFullDiskSaysWhatToRemove(t *testing.T) {
 	} {
 		var short *site.RoomError
 		require.ErrorAs(t, try(), &short)
-		require.Regexp(t, `^mage rm c \(\d+ kB\)$`, short.Mend)
+		require.Regexp(t, `^mage rm c \([\d.]+ kB\)$`, short.Mend)
 		require.Equal(t, s.deploy(), short.Dir)
 	}
 	require.NoDirExists(t, filepath.Join(s.deploy(), "builds/d"))
@@ -97,6 +97,10 @@ func TestPreflight_OfAFullDiskSaysWhatToRemove(t *testing.T) {
 	require.NoError(t, s.Remove(t.Context(), "c"), "a full disk is no obstacle to making room")
 	require.NoDirExists(t, filepath.Join(s.deploy(), "builds/c"))
 	empty()
+	empty = s.leave(0, 0)
+	require.NoError(t, s.Down(t.Context()))
+	empty()
+	require.NoError(t, s.Up(t.Context()))
 	require.NoError(t, s.CreateBuild(t.Context(), "c"))
 	s.awaitWell(t)
 }
@@ -132,7 +136,7 @@ func TestCreateBuild_WhenTheDiskFillsMeanwhile(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, failed, 6)
 	require.Contains(t, s.notes.String(), "✗ c: copy")
-	require.Contains(t, s.notes.String(), "✗ c: sh -c")
+	require.Contains(t, s.notes.String(), "✗ c: sh")
 
 	require.NoError(t, s.CreateBuild(t.Context(), "c"))
 	require.NoError(t, s.Stage(t.Context(), "c"))

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/stack"
@@ -386,5 +388,9 @@ func (s *Site) spoil(name builds.Name) error {
 		return nil
 	}
 	manifest.Complete = false
-	return manifest.Write(s.store.Path(name))
+	err = manifest.Write(s.store.Path(name))
+	if errors.Is(err, unix.ENOSPC) {
+		return builds.RemoveManifest(s.store.Path(name))
+	}
+	return err
 }

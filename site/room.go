@@ -46,9 +46,6 @@ func freeRoom(dir string) (room, error) {
 	return left, nil
 }
 
-// blockSize is the unit of st_blocks, whatever the file system's own is.
-const blockSize = 512
-
 // measure is what trees take; a file with several names in one counts once.
 // What vanishes meanwhile, and what lies below skip, is passed over.
 func measure(roots []string, skip ...string) room {
@@ -76,9 +73,34 @@ func measure(roots []string, skip ...string) room {
 	return sum
 }
 
-// takes is what a build takes, static files included.
+// takes is what a build takes, static files included, while it is made: files
+// are copied before those that are equal to another build's are shared with it.
+// What is given to it as it is, installed packages and node modules, is not made
+// and takes nothing.
 func (s *Site) takes(name builds.Name) room {
-	return measure([]string{s.store.Path(name), s.static(name)})
+	dir := s.store.Path(name)
+	given := []string{filepath.Join(dir, "lib"), filepath.Join(dir, "node_modules")}
+	made := measure([]string{dir, s.static(name)})
+	_, shared := diskUsage(given...)
+	made.bytes -= shared
+	made.files -= linkedFiles(given...)
+	return made
+}
+
+// linkedFiles counts the files that have names elsewhere.
+func linkedFiles(roots ...string) (n int64) {
+	for _, root := range roots {
+		_ = filepath.WalkDir(root, func(_ string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return nil
+			}
+			if info, err := entry.Info(); err == nil && info.Sys().(*syscall.Stat_t).Nlink > 1 {
+				n++
+			}
+			return nil
+		})
+	}
+	return n
 }
 
 // What the first build is taken to need beside the source: a virtualenv, and
@@ -119,7 +141,7 @@ func (s *Site) youngest() builds.Name {
 }
 
 // removable names the commands that make room: builds that nothing needs, with
-// what each takes.
+// what each would free.
 func (s *Site) removable(but ...builds.Name) string {
 	var commands []string
 	names, _ := s.store.List()
@@ -127,7 +149,8 @@ func (s *Site) removable(but ...builds.Name) string {
 		if _, pointed := s.store.PointerTo(name); pointed || len(s.linked(name)) > 0 || slices.Contains(but, name) {
 			continue
 		}
-		commands = append(commands, fmt.Sprintf("mage rm %s (%s)", name, human.Bytes(s.takes(name).bytes)))
+		size, shared := diskUsage(s.store.Path(name), s.static(name))
+		commands = append(commands, fmt.Sprintf("mage rm %s (%s)", name, human.Bytes(size-shared)))
 	}
 	return strings.Join(commands, ", ")
 }

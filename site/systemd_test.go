@@ -6,13 +6,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/builds"
-	"github.com/hadjango/hadjango/internal/proc"
 )
 
 func TestSystemdUnit_IsAsSystemdWantsIt(t *testing.T) {
@@ -83,10 +81,7 @@ func TestUp_AfterAPowerCutRestoresWhatWasThere(t *testing.T) {
 	require.NoError(t, err)
 	before := s.states()
 
-	for left := s.processes(); len(left) > 0; left = s.processes() {
-		signalAll(t, left, syscall.SIGKILL)
-		require.NoError(t, proc.Wait(t.Context(), left))
-	}
+	s.powerCut()
 	require.NoError(t, os.RemoveAll(run))
 	require.NotEqual(t, before, s.states())
 	require.NoError(t, s.Up(t.Context()))

@@ -46,23 +46,22 @@ func (s *Site) changing(ctx context.Context, title string, verb func(context.Con
 	if t := taskOf(ctx); t != nil && t.site == s {
 		return verb(ctx)
 	}
-	if err := s.writable(); err != nil {
-		return fmt.Errorf("%s: %w", title, err)
-	}
-	return s.explainFull(s.locked(ctx, title, func(ctx context.Context) error {
+	return s.locked(ctx, title, func(ctx context.Context) error {
 		cut, err := s.settleBefore(ctx, title)
 		if err != nil {
 			return fmt.Errorf("%s: %w", title, err)
 		}
 		return s.perform(ctx, s.intent(title, cut), cut, verb)
-	}))
+	})
 }
 
-// locked runs do while this process, and nobody else, may change the site.
-func (s *Site) locked(ctx context.Context, title string, do func(context.Context) error) error {
-	if s.foreign != nil {
-		return fmt.Errorf("%s: %w", title, s.foreign)
+// locked runs do while this process, and nobody else, may change the site. It
+// says of a disk that is full what can be done about it.
+func (s *Site) locked(ctx context.Context, title string, do func(context.Context) error) (err error) {
+	if err := errors.Join(s.foreign, s.writable()); err != nil {
+		return fmt.Errorf("%s: %w", title, err)
 	}
+	defer func() { err = s.explainFull(err) }()
 	if err := s.ours(s.deploy, 0o755); err != nil {
 		return fmt.Errorf("%s: %w", title, err)
 	}

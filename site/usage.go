@@ -11,6 +11,9 @@ import (
 	"github.com/hadjango/hadjango/internal/reflink"
 )
 
+// blockSize is the unit of st_blocks, whatever the file system's own is.
+const blockSize = 512
+
 // diskUsage is what some trees take on disk, and how much of that others have
 // too: files that have a name elsewhere, and bytes that a file system lets
 // files have in common. A file with several names in the trees counts once.

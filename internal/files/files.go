@@ -61,6 +61,19 @@ func Append(path string, data []byte, perm fs.FileMode) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
+// Reserve sets room aside behind the end of a file, as well as the file system
+// can, so that appending succeeds when the disk is full. The file keeps its size.
+func Reserve(path string, bytes int64) {
+	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil {
+		_ = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, info.Size(), bytes)
+	}
+}
+
 func torn(f *os.File, size int64) bool {
 	var last [1]byte
 	_, err := f.ReadAt(last[:], size-1)
