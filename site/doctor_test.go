@@ -220,6 +220,8 @@ func TestDoctor_FindsWhatIsWrongWithTheServers(t *testing.T) {
 		{"a stray uWSGI", func() func() {
 			stray := exec.Command("uwsgi-core", "--master", "--socket", filepath.Join(s.dir, "deploy/run/stray.sock"), "--die-on-term")
 			stray.Dir = filepath.Join(s.dir, "deploy")
+			// one that is interrupted while it starts interrupts its process group
+			stray.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			require.NoError(t, stray.Start())
 			go func() { _ = stray.Wait() }()
 			return nil
