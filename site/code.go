@@ -46,7 +46,7 @@ func (m *making) compile(ctx context.Context, _ Step) (string, bool, error) {
 }
 
 var (
-	uncompiledFile = regexp.MustCompile(`^  File "(?:\./)?([^"]+)", line (\d+)`)
+	uncompiledFile = regexp.MustCompile(`^  File "(?:\./)?([^/"][^"]*)", line (\d+)`)
 	compileError   = regexp.MustCompile(`^\s*((Syntax|Indentation|Tab)Error: .*)$`)
 )
 
