@@ -147,5 +147,5 @@ func (m Modules) environment() []string {
 		}
 	}
 	// install scripts fetch compilers and browsers, and may not write in every home
-	return append(env, "HOME="+m.User.SettingsDir(), "XDG_CACHE_HOME="+m.Cache)
+	return append(env, "HOME="+m.User.SettingsDir(), "XDG_CACHE_HOME="+m.Cache, command.Mark())
 }

@@ -132,5 +132,5 @@ func environment(more ...string) []string {
 			env = append(env, variable)
 		}
 	}
-	return append(env, more...)
+	return append(append(env, command.Mark()), more...)
 }

@@ -55,7 +55,7 @@ func (s *Site) createBuild(ctx context.Context, programs stack.Programs, name bu
 	if err := s.mayCreate(name); err != nil {
 		return fmt.Errorf("create build %s: %w", name, err)
 	}
-	if err := s.clearIncomplete(ctx, name); err != nil {
+	if err := s.clearIncomplete(name); err != nil {
 		return err
 	}
 	dir, err := s.store.Create(name)
@@ -79,7 +79,7 @@ func (s *Site) createBuild(ctx context.Context, programs stack.Programs, name bu
 }
 
 // clearIncomplete makes the name free when what bears it was never completed.
-func (s *Site) clearIncomplete(ctx context.Context, name builds.Name) error {
+func (s *Site) clearIncomplete(name builds.Name) error {
 	if !s.store.Exists(name) {
 		return nil
 	}
@@ -90,9 +90,6 @@ func (s *Site) clearIncomplete(ctx context.Context, name builds.Name) error {
 		return errors.Join(fmt.Errorf("create build %s: %w; the next free name is %s", name, builds.ErrExists, free), err)
 	}
 	s.reporter.Note(fmt.Sprintf("build %s was not complete: it is made anew", name))
-	if err := s.endOrphans(ctx, name); err != nil {
-		return err
-	}
 	return s.store.Remove(name)
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,9 +129,9 @@ func call(ctx context.Context, s *site.Site, title string) error {
 	return fmt.Errorf("there is no task %q", task)
 }
 
-// runKilled runs a task up to a point and tells whether it was killed there; it
-// has ended well otherwise.
-func (s testSite) runKilled(title, point string) bool {
+// runKilled runs a task up to a point and returns the pid of what was killed
+// there; 0 says that it has ended well.
+func (s testSite) runKilled(title, point string) int {
 	s.t.Helper()
 	child := exec.CommandContext(s.t.Context(), "/proc/self/exe")
 	child.Env = append(os.Environ(), killSite+"="+s.dir, killTask+"="+title, killPoint+"="+point)
@@ -139,16 +140,30 @@ func (s testSite) runKilled(title, point string) bool {
 	err := child.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
-		return true
+		return child.Process.Pid
 	}
 	require.NoError(s.t, err, "%s: %s", title, &out)
-	return false
+	return 0
+}
+
+// requireNoOrphans makes sure that nothing runs that a killed task has started.
+func (s testSite) requireNoOrphans(killed ...int) {
+	s.t.Helper()
+	environments, err := filepath.Glob("/proc/[0-9]*/environ")
+	require.NoError(s.t, err)
+	for _, path := range environments {
+		environ, _ := os.ReadFile(path)
+		for _, pid := range killed {
+			mark := fmt.Sprintf("HADJANGO_STARTED_BY=%d.", pid)
+			require.False(s.t, strings.Contains(string(environ), mark), "%s has %s", path, mark)
+		}
+	}
 }
 
 // kill runs a task that is killed at a point.
 func (s testSite) kill(title, point string) {
 	s.t.Helper()
-	require.True(s.t, s.runKilled(title, point), "%s has no point %q", title, point)
+	require.NotZero(s.t, s.runKilled(title, point), "%s has no point %q", title, point)
 	half := s.halfDone()
 	require.NotNil(s.t, half)
 	require.Equal(s.t, title, half.Task)
@@ -615,7 +630,8 @@ func (s testSite) killAndMend(w walk, point, how string) (killed bool) {
 	s.t.Helper()
 	where := fmt.Sprintf("%s killed at point %s, then %s", w.title, point, how)
 	s.call(w.before...)
-	killed = s.runKilled(w.title, point)
+	pid := s.runKilled(w.title, point)
+	killed = pid != 0
 	s.requireLiveIsWhole()
 	want := w.done
 	// a kill may come before the journal knows of the task, or after its end
@@ -626,6 +642,7 @@ func (s testSite) killAndMend(w walk, point, how string) (killed bool) {
 	}
 	require.Equal(s.t, want, s.state("c"), where)
 	require.Nil(s.t, s.halfDone(), where)
+	s.requireNoOrphans(pid)
 	s.requireLiveIsWhole()
 	if want == w.done {
 		s.call(w.after...)
@@ -649,10 +666,17 @@ func (s testSite) mend(how string) (undone bool) {
 func TestKilled_InitAtEveryPoint(t *testing.T) {
 	s := newTestSite(t, "")
 	n := 1
-	for s.runKilled("init", strconv.Itoa(n)) {
+	var killed []int
+	for {
+		pid := s.runKilled("init", strconv.Itoa(n))
+		if pid == 0 {
+			break
+		}
+		killed = append(killed, pid)
 		require.NotNil(t, s.halfDone())
 		n++
 	}
+	s.requireNoOrphans(killed...)
 	require.Greater(t, n, 10)
 	s.requirePointed("a", "b")
 	s.requireServes("live.localhost", "a")

@@ -89,6 +89,16 @@ func (s *Site) cutShort() (*builds.Record, error) {
 	return last, nil
 }
 
+// cutForCertain is cutShort under the lock: what the task has left running is
+// ended.
+func (s *Site) cutForCertain(ctx context.Context) (*builds.Record, error) {
+	cut, err := s.cutShort()
+	if cut != nil && err == nil {
+		err = s.endOrphans(ctx)
+	}
+	return cut, err
+}
+
 // halfDone is what status says, without the lock.
 func (s *Site) halfDone() (*HalfDone, error) {
 	records, err := s.journal.Read(1)
@@ -116,7 +126,7 @@ func (s *Site) running(r builds.Record) bool {
 // settleBefore does with a task that was cut short what its rule says, and
 // returns it if it is the very one that is about to be run.
 func (s *Site) settleBefore(ctx context.Context, title string) (finishes *builds.Record, err error) {
-	cut, err := s.cutShort()
+	cut, err := s.cutForCertain(ctx)
 	if cut == nil || err != nil {
 		return nil, err
 	}
@@ -166,7 +176,7 @@ func (s *Site) Accept(ctx context.Context) (HalfDone, error) {
 
 func (s *Site) settle(ctx context.Context, verb string, how func(context.Context, builds.Record) error) (half HalfDone, err error) {
 	err = s.locked(ctx, verb, func(ctx context.Context) error {
-		cut, err := s.cutShort()
+		cut, err := s.cutForCertain(ctx)
 		if err == nil && cut == nil {
 			err = ErrNothingHalfDone
 		}
@@ -221,7 +231,7 @@ func orAccept(err error) error {
 
 // undoCreate removes the incomplete build. One that was complete stays: it is
 // in nobody's way.
-func (s *Site) undoCreate(ctx context.Context, name builds.Name, _ builds.State) error {
+func (s *Site) undoCreate(_ context.Context, name builds.Name, _ builds.State) error {
 	s.sweep()
 	if !s.store.Exists(name) {
 		return nil
@@ -229,9 +239,6 @@ func (s *Site) undoCreate(ctx context.Context, name builds.Name, _ builds.State)
 	if manifest, _ := s.store.Manifest(name); manifest.Complete {
 		s.reporter.Note(fmt.Sprintf("build %s is complete and stays: remove it with mage rm %s", name, name))
 		return nil
-	}
-	if err := s.endOrphans(ctx, name); err != nil {
-		return err
 	}
 	return s.remove(name)
 }

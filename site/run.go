@@ -61,35 +61,36 @@ func (s *Site) environment(name builds.Name, tag string) []string {
 	// not every user may write at home, where npm has its cache unless told otherwise
 	env := append([]string{"npm_config_cache=" + filepath.Join(s.cache(), "npm")}, baseEnvironment()...)
 	// a build is no site of its own, even where it holds a hadjango.yml
-	env = append(env, "PATH="+path, "VIRTUAL_ENV="+dir, "HOME="+s.user.Home, "HADJANGO_SITE="+s.root)
-	if _, err := s.complete(name); err != nil {
-		env = append(env, s.makingVariable(name))
-	}
+	env = append(env, "PATH="+path, "VIRTUAL_ENV="+dir, "HOME="+s.user.Home, "HADJANGO_SITE="+s.root, command.Mark())
 	for key, value := range s.variables(name, tag) {
 		env = append(env, key+"="+value)
 	}
 	return env
 }
 
-// makingVariable marks the processes of a build that is being made. Nothing
-// that may outlive the task has it.
-func (s *Site) makingVariable(name builds.Name) string {
-	return "HADJANGO_MAKING=" + s.store.Path(name)
-}
-
 // orphanLimit bounds waiting for processes that were killed.
 const orphanLimit = 5 * time.Second
 
-// endOrphans kills what commands of a build that was not made to its end have
-// left: a command dies with the task that was killed, but what it has started
-// itself may go on and write into the build that is made next.
-func (s *Site) endOrphans(ctx context.Context, name builds.Name) error {
-	orphans, err := proc.WithEnv(s.makingVariable(name))
+// endOrphans kills what commands of tasks that were killed have left: a command
+// dies with its task, but what it has started itself goes on, and may write
+// into the build that is made next.
+func (s *Site) endOrphans(ctx context.Context) error {
+	records, err := s.journal.Read(0)
+	if err != nil {
+		return err
+	}
+	var marks []string
+	for _, r := range records {
+		if r.Ended.IsZero() && !s.running(r) {
+			marks = append(marks, command.MarkOf(r.PID, r.Started))
+		}
+	}
+	orphans, err := proc.WithEnv(marks...)
 	if err != nil {
 		return err
 	}
 	for _, p := range orphans {
-		s.reporter.Note(fmt.Sprintf("process %d (%s) was left by a command of build %s: it is killed", p.PID, p.Name(), name))
+		s.reporter.Note(fmt.Sprintf("process %d (%s) was left by a task that was killed: it is killed too", p.PID, p.Name()))
 		err = errors.Join(err, p.Signal(syscall.SIGKILL))
 	}
 	ctx, cancel := context.WithTimeout(ctx, orphanLimit)

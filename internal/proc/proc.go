@@ -169,7 +169,7 @@ func Under(dir string, programs ...string) ([]Process, error) {
 	return found, nil
 }
 
-// WithEnv returns the processes that were started with all of the variables,
+// WithEnv returns the processes that were started with any of the variables,
 // each written NAME=value.
 func WithEnv(variables ...string) ([]Process, error) {
 	all, err := procfs.AllProcs()
@@ -179,7 +179,7 @@ func WithEnv(variables ...string) ([]Process, error) {
 	var found []Process
 	for _, p := range all {
 		environ, err := p.Environ()
-		if err != nil || !containsAll(environ, variables) {
+		if err != nil || !slices.ContainsFunc(variables, func(v string) bool { return slices.Contains(environ, v) }) {
 			continue
 		}
 		if process, err := Open(p.PID); err == nil && process.Alive() {
@@ -187,15 +187,6 @@ func WithEnv(variables ...string) ([]Process, error) {
 		}
 	}
 	return found, nil
-}
-
-func containsAll(environ, variables []string) bool {
-	for _, variable := range variables {
-		if !slices.Contains(environ, variable) {
-			return false
-		}
-	}
-	return true
 }
 
 // poll is how often Wait looks: the end of a process that is not our child
