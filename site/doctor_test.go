@@ -19,6 +19,7 @@ import (
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/account"
+	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/site"
 	"github.com/hadjango/hadjango/uwsgi"
@@ -115,7 +116,7 @@ func TestDoctor_FindsWhatIsWrongOnDisk(t *testing.T) {
 			config := s.read("deploy/builds/c/pyvenv.cfg")
 			pointer, _ := builds.OpenStore(path("builds")).PointerTo("c")
 			require.Empty(t, pointer)
-			require.NoError(t, os.WriteFile(path("builds/c/pyvenv.cfg"), []byte(strings.Replace(config, "version = 3.", "version = 3.9", 1)), 0o644))
+			require.NoError(t, files.Write(path("builds/c/pyvenv.cfg"), []byte(strings.Replace(config, "version = 3.", "version = 3.9", 1)), 0o644))
 			return nil
 		}, "build c was made with Python 3.9", "packages", "mage rm c && mage createBuild c", false},
 		{"a database that was begun", func() func() {

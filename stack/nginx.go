@@ -41,7 +41,7 @@ func (s Stack) takeOver(ctx context.Context, report Report) error {
 	if len(orphans) == 0 {
 		return s.startNginx(ctx)
 	}
-	sockets, err := listening(orphans[0], s.Nginx.Listen)
+	sockets, err := s.socketsOf(orphans)
 	if err != nil {
 		if err := errors.Join(retire(orphans, report), s.waitListenable(ctx)); err != nil {
 			return err
@@ -53,6 +53,17 @@ func (s Stack) takeOver(ctx context.Context, report Report) error {
 		return err
 	}
 	return retire(orphans, report)
+}
+
+// socketsOf takes the sockets of the first that gives them: one may be about to
+// end by itself.
+func (s Stack) socketsOf(orphans []proc.Process) (sockets []*os.File, err error) {
+	for _, p := range orphans {
+		if sockets, err = listening(p, s.Nginx.Listen); err == nil {
+			break
+		}
+	}
+	return sockets, err
 }
 
 // retire asks workers to finish what they have and go.

@@ -143,7 +143,7 @@ func MakeIncrementalBuild(
 	wait *time.Duration,
 ) error {
 	return withBuild(waiting(ctx, wait), name, func(ctx context.Context, s *site.Site, name builds.Name) error {
-		with, err := buildOr(s, basis, builds.Live)
+		with, err := optionalBuild(s, basis)
 		if err != nil {
 			return err
 		}
@@ -431,7 +431,7 @@ func optionalBuild(s *site.Site, build *string) (builds.Name, error) {
 	if build == nil {
 		return "", nil
 	}
-	return s.ParseName(*build)
+	return buildOr(s, build, builds.Live)
 }
 
 func buildOr(s *site.Site, build *string, otherwise builds.Pointer) (builds.Name, error) {

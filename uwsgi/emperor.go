@@ -157,16 +157,22 @@ func (e Emperor) Reattach(ctx context.Context, u Unit) error {
 	if err != nil {
 		return fmt.Errorf("reattach %s: %w", u.Link, err)
 	}
-	if err := waitQuiet(ctx, u, func() (Queue, error) { return queueHeld(old.PID) }); err != nil {
-		return fmt.Errorf("reattach %s: %w", u.Link, err)
-	}
-	if err := command(u.FIFO, "q"); err != nil {
+	// the instance itself may notice its vassal's death meanwhile, and end
+	if err := leave(ctx, u, old); err != nil && old.Alive() {
 		return fmt.Errorf("reattach %s: %w", u.Link, err)
 	}
 	if err := proc.Wait(ctx, []proc.Process{old}); err != nil {
 		return fmt.Errorf("reattach %s: %w", u.Link, err)
 	}
 	return e.WaitZerg(ctx, u)
+}
+
+// leave lets a zerg answer what waits in its sockets, and end.
+func leave(ctx context.Context, u Unit, zerg proc.Process) error {
+	if err := waitQuiet(ctx, u, func() (Queue, error) { return queueHeld(zerg.PID) }); err != nil {
+		return err
+	}
+	return command(u.FIFO, "q")
 }
 
 // readiness tells whether an instance, known by the stats of its own socket, is ready.
