@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,22 +21,16 @@ func Doctor(
 		if err != nil {
 			return err
 		}
-		write := writeDiagnosis
 		if isSet(json) {
-			write = writeDiagnosisJSON
+			err = printJSON(diagnosis)
+		} else {
+			err = writeDiagnosis(os.Stdout, diagnosis)
 		}
-		if err := write(os.Stdout, diagnosis); err != nil || diagnosis.Well() {
+		if err != nil || diagnosis.Well() {
 			return err
 		}
 		return errors.New(diagnosis.String())
 	})
-}
-
-func writeDiagnosisJSON(w io.Writer, diagnosis site.Diagnosis) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(diagnosis)
 }
 
 // writeDiagnosis writes two lines a finding: what and the way to mend it, then

@@ -491,5 +491,7 @@ func printStatusJSON(ctx context.Context, s *site.Site) error {
 func printJSON(value any) error {
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetIndent("", "  ")
+	// what stands here is for programs and terminals, and no page
+	encoder.SetEscapeHTML(false)
 	return encoder.Encode(value)
 }
