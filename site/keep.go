@@ -58,7 +58,7 @@ func (s *Site) becomeKeeper(ctx context.Context) (release func(), err error) {
 	const moment = 5 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, moment)
 	defer cancel()
-	return builds.Lock(ctx, s.keeperLock(), s.holder("keep"))
+	return builds.Lock(ctx, s.keeperLock(), s.holder(keeping))
 }
 
 // What cannot be mended is tried again after a while, which grows: the reason
@@ -67,6 +67,9 @@ const (
 	keepPause     = time.Second
 	keepPauseMost = time.Minute
 )
+
+// keeping is what the keeper is called where tasks are.
+const keeping = "keep"
 
 // keepWait is how long a task may take, for the keeper: it has nothing else to do.
 const keepWait = 24 * time.Hour
@@ -155,8 +158,9 @@ func (s *Site) eachOrphan(ctx context.Context, name builds.Name, do func(uwsgi.U
 // moves workers to the vassal that runs now. That is no task of anybody's, so
 // it is not in the journal, and a task that is half done is not its business.
 func (s *Site) mend(ctx context.Context) error {
-	return s.locked(ctx, "keep", func(ctx context.Context) error {
-		if s.isDown() {
+	return s.locked(ctx, keeping, func(ctx context.Context) error {
+		// what looked broken was a task at work, as a rule
+		if s.isDown() || s.isWhole(ctx) {
 			return nil
 		}
 		programs, err := stack.FindPrograms(ctx, s.config.Python)

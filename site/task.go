@@ -87,11 +87,16 @@ func (s *Site) lock(ctx context.Context, title string) (unlock func(), err error
 	if !errors.As(err, &locked) || locked.Within {
 		return unlock, err
 	}
-	if s.wait <= 0 {
+	wait := s.wait
+	if locked.Holder.Task == keeping {
+		// nobody called for it, and it mends what the task would meet broken
+		wait = max(wait, s.config.Timeouts.Start)
+	}
+	if wait <= 0 {
 		return nil, fmt.Errorf("%w, or let this wait for it: -wait=5m", err)
 	}
-	s.reporter.Note(fmt.Sprintf("waiting at most %s for its end: %s", s.wait, locked.Holder))
-	waiting, cancel := context.WithTimeout(ctx, s.wait)
+	s.reporter.Note(fmt.Sprintf("waiting at most %s for its end: %s", wait, locked.Holder))
+	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	unlock, err = builds.Lock(waiting, path, holder)
 	if err != nil && ctx.Err() != nil {

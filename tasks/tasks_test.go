@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/servertest"
 	"github.com/hadjango/hadjango/site"
 )
@@ -364,6 +365,24 @@ func TestTasks_TakeTurns(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, progress) }()
 	require.NoError(t, patient.Wait())
 	require.Contains(t, p.ok("status"), "a ")
+}
+
+func TestTasks_WaitForTheKeeperUnasked(t *testing.T) {
+	servertest.Need(t)
+	p := newProject(t)
+	require.NoError(t, os.MkdirAll(filepath.Join(p.dir, "deploy"), 0o755))
+	release, err := builds.Lock(t.Context(), filepath.Join(p.dir, "deploy/lock"), builds.Holder{Task: "keep", PID: 1})
+	require.NoError(t, err)
+	task := p.command("down")
+	progress, err := task.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, task.Start())
+	first, err := bufio.NewReader(progress).ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, first, "for its end: keep runs")
+	release()
+	go func() { _, _ = io.Copy(io.Discard, progress) }()
+	require.NoError(t, task.Wait())
 }
 
 func TestTasks_ThatWaitCanBeInterrupted(t *testing.T) {
