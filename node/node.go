@@ -55,7 +55,7 @@ func (m Modules) Fill(ctx context.Context, dir string) (hash string, reused bool
 	}
 	hash = given.hash(version)
 	if _, err := os.Stat(filepath.Join(m.Dir, hash)); err == nil {
-		return hash, true, nil
+		return hash, true, files.Touch(filepath.Join(m.Dir, hash))
 	}
 	if err := m.fill(ctx, given, filepath.Join(m.Dir, hash)); err != nil {
 		return "", false, fmt.Errorf("fetch node modules of %s: %w", dir, err)

@@ -26,8 +26,10 @@ var ErrNoWheels = errors.New("the wheelhouse does not have these requirements")
 // when they were fetched.
 func (w Wheelhouse) Install(ctx context.Context, hash string) (reused bool, err error) {
 	dir := w.installed(hash)
-	if there, err := isWhole(dir); there || err != nil {
-		return there, err
+	if there, err := isWhole(dir); err != nil {
+		return false, err
+	} else if there {
+		return true, files.Touch(dir)
 	}
 	if err := w.install(ctx, hash, dir); err != nil {
 		return false, fmt.Errorf("install requirements %s: %w", hash, err)

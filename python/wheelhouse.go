@@ -59,7 +59,7 @@ func (w Wheelhouse) Fill(ctx context.Context, requirements string) (hash string,
 	}
 	dir := filepath.Join(w.Dir, hash)
 	if _, err := os.Stat(dir); err == nil {
-		return hash, true, nil
+		return hash, true, files.Touch(dir)
 	}
 	return hash, false, w.fill(ctx, requirements, dir)
 }

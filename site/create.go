@@ -350,9 +350,13 @@ func (s *Site) Remove(ctx context.Context, name builds.Name) error {
 		if err := s.stop(ctx, "rm", name); err != nil {
 			return err
 		}
-		return s.step(ctx, fmt.Sprintf("remove %s", name), func(context.Context, Step) (string, error) {
+		err := s.step(ctx, fmt.Sprintf("remove %s", name), func(context.Context, Step) (string, error) {
 			return "", s.remove(name)
 		})
+		if err != nil {
+			return err
+		}
+		return s.prune(ctx)
 	})
 }
 
