@@ -104,7 +104,7 @@ func (m *making) run(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := m.linkModules(); err != nil {
+	if err := errors.Join(m.linkModules(), m.linkStatic()); err != nil {
 		return err
 	}
 	// the project's settings ask it who they are
@@ -271,7 +271,7 @@ func (m *making) precompress(ctx context.Context, _ Step) (string, bool, error) 
 // linkAssets leads the build's assets to where nginx finds them.
 func (m *making) linkAssets(context.Context, Step) (string, bool, error) {
 	static := m.static(m.name)
-	if err := os.RemoveAll(static); err != nil {
+	if err := m.removeStatic(m.name); err != nil {
 		return "", false, err
 	}
 	assets := filepath.Join(m.dir, "assets")
@@ -281,6 +281,10 @@ func (m *making) linkAssets(context.Context, Step) (string, bool, error) {
 		files.Symlink(static, filepath.Join(assets, "static")),
 		files.Symlink(m.media(), filepath.Join(assets, "media")),
 	)
+}
+
+func (m *making) linkStatic() error {
+	return files.Symlink(string(m.name), m.staticLink(m.name, m.manifest.Stamp))
 }
 
 // configure makes the directory itself: one that the project's code has put
@@ -366,7 +370,7 @@ func (s *Site) remove(name builds.Name) error {
 	if err := s.spoil(name); err != nil {
 		return err
 	}
-	errs := []error{os.RemoveAll(s.static(name)), s.removeRunFiles(name)}
+	errs := []error{s.removeStatic(name), s.removeRunFiles(name)}
 	for _, log := range s.buildLogs(name) {
 		errs = append(errs, os.RemoveAll(log))
 	}
@@ -374,4 +378,12 @@ func (s *Site) remove(name builds.Name) error {
 		return err
 	}
 	return s.store.Remove(name)
+}
+
+func (s *Site) removeStatic(name builds.Name) error {
+	errs := []error{os.RemoveAll(s.static(name))}
+	for _, link := range s.staticLinks(name) {
+		errs = append(errs, files.Remove(link))
+	}
+	return errors.Join(errs...)
 }

@@ -146,7 +146,7 @@ func (s testSite) requirePage(host, text string) {
 	require.Contains(s.t, body, text)
 }
 
-var stylesheet = regexp.MustCompile(`/static/a/[^"]+\.css`)
+var stylesheet = regexp.MustCompile(`/static/a-[0-9a-f]{7}/[^"]+\.css`)
 
 func (s testSite) requireStatic(t *testing.T) {
 	_, _, body := s.get("live.localhost", homePage)

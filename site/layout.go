@@ -41,6 +41,18 @@ func (l layout) static(name builds.Name) string {
 	return filepath.Join(l.assets(), "static", string(name))
 }
 
+// staticLinks are the names by which browsers ask for a build's static files: a
+// later build of its name has others, and what one has kept is never taken for
+// another's.
+func (l layout) staticLinks(name builds.Name) []string {
+	links, _ := filepath.Glob(l.static(name) + "-*")
+	return links
+}
+
+func (l layout) staticLink(name builds.Name, stamp string) string {
+	return l.static(name) + "-" + stamp[:7]
+}
+
 func (l layout) buildLog(name builds.Name) string { return l.log(string(name) + ".build.log") }
 
 // accessLog has a line for every request.

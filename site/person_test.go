@@ -151,7 +151,7 @@ func (s testSite) requireStillThere(t *testing.T, loaded []string) {
 	asked := 0
 	for _, address := range loaded {
 		path := strings.TrimPrefix(address, liveURL)
-		if !strings.HasPrefix(path, "/static/a/") {
+		if !strings.HasPrefix(path, "/static/a-") {
 			continue
 		}
 		asked++

@@ -151,7 +151,7 @@ func (s testSite) requireServesWithoutBasis(t *testing.T) {
 	require.NoError(t, s.Restart(t.Context(), "c"))
 	s.requirePage("live.localhost", "build c")
 	_, _, page := s.get("live.localhost", "/en-US/firefox/")
-	path := regexp.MustCompile(`/static/c/[^"]+\.css`).FindString(page)
+	path := regexp.MustCompile(`/static/c-[0-9a-f]{7}/[^"]+\.css`).FindString(page)
 	require.NotEmpty(t, path)
 	status, _, body := s.get("live.localhost", path)
 	require.Equal(t, http.StatusOK, status)

@@ -3,6 +3,7 @@ package site_test
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -39,7 +40,7 @@ func TestStatic_IsServedAsItWasCompressed(t *testing.T) {
 
 	for host, build := range map[string]string{"live.localhost": "a", "stage.localhost": "b", "live.addons": "c"} {
 		t.Run(build, func(t *testing.T) {
-			path := "/static/" + build + "/site.css"
+			path := s.static(builds.Name(build), "site.css")
 			header, body := s.fetch(host, path, "gzip")
 			require.Equal(t, "gzip", header.Get("Content-Encoding"))
 			require.Equal(t, s.read("deploy/assets"+path+".gz"), body, "the file, and not what nginx makes in passing")
@@ -53,7 +54,7 @@ func TestStatic_IsServedAsItWasCompressed(t *testing.T) {
 		})
 	}
 	t.Run("a copy of the project's own stays", func(t *testing.T) {
-		_, body := s.fetch("live.localhost", "/static/a/own.css", "gzip")
+		_, body := s.fetch("live.localhost", s.static("a", "own.css"), "gzip")
 		require.Equal(t, "the project's", body)
 	})
 	t.Run("the manifest says what it was", func(t *testing.T) {
@@ -63,6 +64,35 @@ func TestStatic_IsServedAsItWasCompressed(t *testing.T) {
 	})
 	t.Run("browsers are told what it is", s.requireTypes)
 	t.Run("only root can change it", s.requireSealed)
+}
+
+// static is the path by which the pages of a build name a static file.
+func (s testSite) static(build builds.Name, name string) string {
+	return fmt.Sprintf("/static/%s-%s/%s", build, s.manifest(build).Stamp[:7], name)
+}
+
+// Names of builds come again, and browsers keep static files for a year.
+func TestStatic_OfABuildIsNeverTakenForThatOfALaterOneOfItsName(t *testing.T) {
+	s := newStaticSite(t)
+	before := s.static("c", "site.css")
+	s.fetch("live.localhost", before, "")
+	require.NoError(t, s.Remove(t.Context(), "c"))
+	require.Empty(t, s.found("deploy/assets/static/c*"))
+
+	require.NoError(t, s.CreateBuild(t.Context(), "c"))
+
+	require.NotEqual(t, before, s.static("c", "site.css"))
+	s.fetch("live.localhost", s.static("c", "site.css"), "")
+	status, _, _ := s.get("live.localhost", before)
+	require.Equal(t, http.StatusNotFound, status)
+	header, _ := s.fetch("live.localhost", "/static/c/site.css", "")
+	require.Equal(t, "public, no-cache", header.Get("Cache-Control"), "who names the build alone asks each time")
+}
+
+func (s testSite) found(pattern string) []string {
+	found, err := filepath.Glob(filepath.Join(s.dir, pattern))
+	require.NoError(s.t, err)
+	return found
 }
 
 func requireStaticHeader(t *testing.T, header http.Header) {
@@ -84,7 +114,7 @@ func (s testSite) requireTypes(t *testing.T) {
 		header, _ := s.fetch("live.localhost", path, "gzip")
 		require.Equal(t, want, header.Get("Content-Type"), path)
 	}
-	header, body := s.fetch("live.localhost", "/static/a/module.mjs", "gzip")
+	header, body := s.fetch("live.localhost", s.static("a", "module.mjs"), "gzip")
 	requireForEver(t, header)
 	require.Equal(t, css, gunzip(t, body))
 	_, build, _ := s.get("live.localhost", "/missing.webmanifest")

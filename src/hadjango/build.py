@@ -14,13 +14,19 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Build:
-    """The name and the tag of a build; as a string the way process titles show them: `a [v1.2-3]`."""
+    """The name, the tag and the stamp of a build; as a string the way process titles show them: `a [v1.2-3]`."""
 
     name: str
     tag: str
+    stamp: str
 
     def __str__(self):
         return f"{self.name} [{self.tag}]"
+
+    @property
+    def static_path(self):
+        """The path of its static files' URLs, which no build before or after it has: browsers keep them for ever."""
+        return f"/static/{self.name}-{self.stamp[:7]}/"
 
 
 def current():
@@ -28,7 +34,7 @@ def current():
     path = ROOT / "build.json"
     manifest = read_json(path)
     try:
-        return Build(manifest["name"], manifest["tag"])
+        return Build(manifest["name"], manifest["tag"], manifest["stamp"])
     except KeyError as missing:
         raise ValueError(f"{path} has no {missing}") from None
 

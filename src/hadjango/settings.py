@@ -4,7 +4,7 @@ DJANGO_SETTINGS_MODULE names this module in a build, and HADJANGO_SETTINGS the p
 Every upper-case name of that module is taken over, then these are set:
 
 STATIC_ROOT, STATIC_URL
-    assets/static of the build, and /static/<build>/. When the project's URL names another host, a CDN that fetches from
+    assets/static of the build, and /static/<build>-<stamp>/. When the project's URL names another host, a CDN that fetches from
     us, that host is kept: its cache then holds the files of two builds side by side, as we do.
 MEDIA_ROOT, MEDIA_URL
     assets/media of the build, which leads to a directory shared by all builds, and /media/. When the project's URL names
@@ -88,7 +88,7 @@ def _of_build(theirs, current):
     static_url, media_url = theirs.get("STATIC_URL"), theirs.get("MEDIA_URL")
     return {
         "STATIC_ROOT": _root(theirs.get("STATIC_ROOT"), build.ROOT / "assets" / "static"),
-        "STATIC_URL": urlsplit(static_url or "")._replace(path=f"/static/{current.name}/").geturl(),
+        "STATIC_URL": urlsplit(static_url or "")._replace(path=current.static_path).geturl(),
         "MEDIA_ROOT": _root(theirs.get("MEDIA_ROOT"), build.ROOT / "assets" / "media"),
         "MEDIA_URL": media_url if _names_a_host(media_url) else "/media/",
         "DATABASES": {alias: _shared(database) for alias, database in theirs.get("DATABASES", {}).items()},

@@ -38,7 +38,7 @@ class BuildTestCase(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.root = Path(directory.name).resolve() / "a"
         shutil.copytree(OVERLAY, self.root / "hadjango", ignore=shutil.ignore_patterns("__pycache__"))
-        self.write("build.json", json.dumps({"name": "a", "tag": "v1.2-3", "complete": True}))
+        self.write("build.json", json.dumps({"name": "a", "tag": "v1.2-3", "stamp": "0123456789abcdef", "complete": True}))
         (self.root / "uwsgi.d").mkdir()
 
     def write(self, name, text):

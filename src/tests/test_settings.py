@@ -22,7 +22,7 @@ class SettingsTest(BuildTestCase):
 
     def test_files_are_of_the_build(self):
         names = ["STATIC_URL", "STATIC_ROOT", "MEDIA_URL", "MEDIA_ROOT"]
-        wanted = ["/static/a/", f"{self.root}/assets/static", "/media/", f"{self.root}/assets/media"]
+        wanted = ["/static/a-0123456/", f"{self.root}/assets/static", "/media/", f"{self.root}/assets/media"]
         for project in [
             "",
             "STATIC_URL = 'static/'; STATIC_ROOT = '/srv/static'; MEDIA_URL = '/uploads/'; MEDIA_ROOT = '/srv/media'",
@@ -38,7 +38,7 @@ class SettingsTest(BuildTestCase):
     def test_other_host_is_kept(self):
         project = "STATIC_URL = 'https://cdn.example/s/'; MEDIA_URL = '//files.example/m/'"
         urls = self.settings("STATIC_URL", "MEDIA_URL", project=project)
-        self.assertEqual(urls, ["'https://cdn.example/static/a/'", "'//files.example/m/'"])
+        self.assertEqual(urls, ["'https://cdn.example/static/a-0123456/'", "'//files.example/m/'"])
 
     def test_sqlite_file_of_the_project_is_shared_by_all_builds(self):
         project = """
