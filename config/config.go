@@ -68,6 +68,8 @@ type Config struct {
 	Health string
 	// MaxBody is the largest request body nginx takes, 1k to 10g. Default 50m.
 	MaxBody Size
+	// Dashboard is what the dashboard shows, and to whom.
+	Dashboard Dashboard
 
 	// User is whom the servers run as when they are started by root; "" for www-data if it can reach the site. Default "".
 	User string
@@ -121,6 +123,14 @@ type Tests struct {
 	// Requirements is pip's file of what the tests need beside the project's requirements, relative to the project. It is
 	// never installed into a build. Default "requirements-tests.txt", and none where there is no such file.
 	Requirements string
+}
+
+// Dashboard is what the dashboard shows, and to whom.
+type Dashboard struct {
+	// Queries shows the query strings of requests under way too; they may hold secrets. Default false.
+	Queries bool
+	// Allow is the networks that may look at it beside this machine, as an address or a prefix. Default none.
+	Allow []string
 }
 
 // Timeouts are whole seconds, 1s to 24h.
@@ -231,7 +241,8 @@ func Default() Config {
 			Drain:   120 * time.Second,
 			Switch:  10 * time.Second,
 		},
-		Watch:  10 * time.Second,
-		Warmup: Warmup{Concurrency: 6, Requests: 300, Paths: []string{"/"}},
+		Dashboard: Dashboard{Allow: []string{}},
+		Watch:     10 * time.Second,
+		Warmup:    Warmup{Concurrency: 6, Requests: 300, Paths: []string{"/"}},
 	}
 }

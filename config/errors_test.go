@@ -8,7 +8,7 @@ import (
 )
 
 const knownKeys = "known keys: project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, " +
-	"health, max_body, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python"
+	"health, max_body, dashboard, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python"
 
 // badFiles are files that are refused, with every line of the error; each begins with "hadjango.yml:" besides.
 var badFiles = []struct {
@@ -48,20 +48,20 @@ var badFiles = []struct {
 		`6:8: https: found the text "yes": expected true or false`,
 	}},
 	{"not a map", "- project\n", []string{
-		`1:1: found a list: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python`,
+		`1:1: found a list: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, dashboard, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python`,
 	}},
 	{"only text", "project\n", []string{
-		`1:1: found text: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python`,
+		`1:1: found text: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, dashboard, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python`,
 	}},
 	{"null", "~\n", []string{
-		`1:1: found nothing: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python`,
+		`1:1: found nothing: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, dashboard, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python`,
 	}},
 	{"key without a value", "project:\nport:\n", []string{
 		`1:1: project: found nothing: expected a relative path of letters, digits and . _ / + @ -, such as src or .`,
 		`2:1: port: found nothing: expected a number from 1024 to 55000`,
 	}},
 	{"no space after the colon", "port:3000\n", []string{
-		`1:1: found text: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python`,
+		`1:1: found text: expected the keys project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, dashboard, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python`,
 	}},
 	{"text for a number", "port: \"3000\"\n", []string{
 		`1:7: port: found the text "3000": expected a number from 1024 to 55000`,
@@ -77,6 +77,16 @@ var badFiles = []struct {
 	}},
 	{"map for text", "project:\n  path: src\n", []string{
 		`2:3: project: found a map: expected a relative path of letters, digits and . _ / + @ -, such as src or .`,
+	}},
+	{"dashboard", "dashboard:\n  queries: 1\n  allow: [192.0.2.7/24, office, 10, \"fe80::1%eth0\", 192.0.2.1, 192.0.2.1, \"::ffff:10.0.0.0/104\", 300.0.0.0/8]\n", []string{
+		`2:12: dashboard.queries: found the number 1: expected true or false`,
+		`3:11: dashboard.allow[0]: "192.0.2.7/24" is an address in the network 192.0.2.0/24: expected a network such as 192.0.2.0/24 or 2001:db8::/32, or an IP address`,
+		`3:25: dashboard.allow[1]: "office" is not allowed: expected a network such as 192.0.2.0/24 or 2001:db8::/32, or an IP address`,
+		`3:33: dashboard.allow[2]: 10 is not allowed: expected a network such as 192.0.2.0/24 or 2001:db8::/32, or an IP address`,
+		`3:37: dashboard.allow[3]: "fe80::1%eth0" is not allowed: expected a network such as 192.0.2.0/24 or 2001:db8::/32, or an IP address`,
+		`3:64: dashboard.allow[5]: "192.0.2.1" is in dashboard.allow[4] and in dashboard.allow[5]: expected each network once`,
+		`3:75: dashboard.allow[6]: "::ffff:10.0.0.0/104" is not allowed: expected a network such as 192.0.2.0/24 or 2001:db8::/32, or an IP address`,
+		`3:98: dashboard.allow[7]: "300.0.0.0/8" is not allowed: expected a network such as 192.0.2.0/24 or 2001:db8::/32, or an IP address`,
 	}},
 	{"text for a boolean", "https: yes\n", []string{
 		`1:8: https: found the text "yes": expected true or false`,

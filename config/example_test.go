@@ -28,5 +28,5 @@ overlai: src
 	// Output:
 	// hadjango.yml:2:7: port: 99999 is out of range: expected a number from 1024 to 55000
 	// hadjango.yml:3:6: run: "../run" leads out of its directory: expected a path of letters, digits and . _ / + @ -, relative to the site or absolute
-	// hadjango.yml:4:1: unknown key "overlai": did you mean "overlay"? known keys: project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python
+	// hadjango.yml:4:1: unknown key "overlai": did you mean "overlay"? known keys: project, overlay, settings, wsgi, requirements, build, database, populate, tests, env, live, stage, listen, https, health, max_body, dashboard, user, run, switch, port, workers, backlog, timeouts, watch, warmup, python
 }

@@ -51,7 +51,7 @@ func requireHarmless(t *testing.T, c Config) {
 	t.Helper()
 	paths := []string{c.Project, c.Overlay, c.Requirements, c.Tests.Requirements, c.Run, c.Python}
 	words := []string{c.Settings, c.WSGI, c.User, string(c.MaxBody), string(c.Switch), string(c.Tests.Runner)}
-	for _, word := range slices.Concat(paths, words, c.Live, c.Stage, c.Listen) {
+	for _, word := range slices.Concat(paths, words, c.Live, c.Stage, c.Listen, c.Dashboard.Allow) {
 		require.Regexp(t, harmless, word)
 		require.NotRegexp(t, `^-|(^|/)\.\.(/|$)`, word)
 	}

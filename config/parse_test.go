@@ -63,7 +63,7 @@ func leaves(s reflect.Type) int {
 
 func TestSchema_ReachesEveryField(t *testing.T) {
 	var c Config
-	sections := 4 // tests, workers, timeouts, warmup
+	sections := 5 // tests, dashboard, workers, timeouts, warmup
 	require.Equal(t, leaves(reflect.TypeFor[Config]()), len(keysOf(schema(&c), ""))-sections)
 }
 
@@ -93,6 +93,7 @@ stage:
   - stage.example.org
 listen: ["*:80", "0.0.0.0:81", "[::1]:0443", 10.0.0.1:8080]
 https: true
+dashboard: {queries: true, allow: [192.0.2.0/24, "2001:DB8::/32", 192.0.2.7]}
 health: /health/~x%20y?full=1&a=%7E
 max_body: 1G
 user: _shop-1
@@ -125,6 +126,7 @@ python: /usr/bin/python3.12
 		HTTPS:        true,
 		Health:       "/health/~x%20y?full=1&a=%7E",
 		MaxBody:      "1g",
+		Dashboard:    Dashboard{Queries: true, Allow: []string{"192.0.2.0/24", "2001:db8::/32", "192.0.2.7"}},
 		User:         "_shop-1",
 		Run:          "/run/shop",
 		Switch:       SwitchReload,

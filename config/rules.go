@@ -39,6 +39,7 @@ var (
 	hostName    = rule[string]{want: "a host name such as www.example.org or *.example.org", takes: text, parse: parseHost}
 	firstHost   = rule[string]{want: "a host name such as www.example.org", takes: text, parse: parseFirstHost}
 	address     = rule[string]{want: "an IP address and a port such as 127.0.0.1:8080, [::1]:8080 or *:8080", takes: text | number, parse: parseAddress}
+	network     = rule[string]{want: "a network such as 192.0.2.0/24 or 2001:db8::/32, or an IP address", takes: text | number, parse: parseNetwork}
 	urlPath     = rule[string]{want: "a path such as /healthz or /search?q=x", takes: text, parse: parseURLPath}
 	size        = rule[Size]{want: "a size from 1k to 10g such as 50m", takes: text | number, parse: parseSize}
 	duration    = rule[time.Duration]{want: "whole seconds from 1s to 24h such as 90s or 1m30s", takes: text | number, parse: parseDuration}
@@ -228,6 +229,23 @@ func parseAddress(text string) (string, error) {
 		return fmt.Sprintf("*:%d", a.Port()), nil
 	}
 	return a.String(), nil
+}
+
+// parseNetwork refuses an address in a network where the network itself is meant: one of the two is a mistake.
+func parseNetwork(text string) (string, error) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		return a.Unmap().String(), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return "", errForm
+	case p != p.Masked():
+		return "", fmt.Errorf("is an address in the network %v", p.Masked())
+	case p.Addr().Is4In6():
+		return "", errForm
+	}
+	return p.String(), nil
 }
 
 var urlPathForm = whole(`/[A-Za-z0-9._~/%-]*(\?[A-Za-z0-9._~%=&-]*)?`)

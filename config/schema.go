@@ -28,6 +28,10 @@ func schema(c *Config) section {
 		{"https", one(&c.HTTPS, truth)},
 		{"health", one(&c.Health, urlPath)},
 		{"max_body", one(&c.MaxBody, size)},
+		{"dashboard", section{
+			{"queries", one(&c.Dashboard.Queries, truth)},
+			{"allow", many(&c.Dashboard.Allow, 0, "networks", each(network))},
+		}},
 		{"user", one(&c.User, optional(account))},
 		{"run", one(&c.Run, runPath)},
 		{"switch", one(&c.Switch, among(SwitchPointer, SwitchReload))},
@@ -106,7 +110,8 @@ func conflicts(c *Config) []conflict {
 	add(own && c.Settings != "", "settings sets this variable too: expected it in one place only",
 		"env.DJANGO_SETTINGS_MODULE", "settings")
 	all = append(all, twice("host name", names{"live", c.Live}, names{"stage", c.Stage})...)
-	return append(all, twice("address", names{"listen", c.Listen})...)
+	all = append(all, twice("address", names{"listen", c.Listen})...)
+	return append(all, twice("network", names{"dashboard.allow", c.Dashboard.Allow})...)
 }
 
 // names is the list that stands at a key.
