@@ -27,6 +27,7 @@ var (
 	userName = regexp.MustCompile(`^([a-z_][a-z0-9_-]{0,31})?$`)
 	size     = regexp.MustCompile(`^[0-9]+[kmg]?$`)
 	server   = regexp.MustCompile(`^([A-Za-z0-9.-]+:[0-9]{1,5}|unix:/[A-Za-z0-9._/:+@-]+)$`)
+	network  = regexp.MustCompile(`^[0-9a-fA-F:.]+(/[0-9]{1,3})?$`)
 	pointer  = regexp.MustCompile(`^(live|stage)$`)
 )
 
@@ -44,6 +45,12 @@ func (site Site) check() error {
 	c.some("listen", site.Listen)
 	for _, l := range site.Listen {
 		c.match(address, "listen", l)
+	}
+	for _, n := range site.DashboardAllow {
+		c.match(network, "network of the dashboard", n)
+	}
+	if site.Dashboard != "" {
+		c.socket("dashboard", site.Dashboard)
 	}
 	c.server("live", site.Live)
 	c.server("stage", site.Stage)
@@ -82,8 +89,12 @@ func (c *checker) server(which string, s Server) {
 		c.match(path, which+" upstream", s.Upstream)
 		return
 	}
-	c.match(path, which+" socket", s.Socket)
-	if c.err == nil && len(s.Socket) > MaxSocketPath {
-		c.err = fmt.Errorf("%s socket: %s is %d bytes long, nginx takes %d", which, s.Socket, len(s.Socket), MaxSocketPath)
+	c.socket(which, s.Socket)
+}
+
+func (c *checker) socket(which, socket string) {
+	c.match(path, which+" socket", socket)
+	if c.err == nil && len(socket) > MaxSocketPath {
+		c.err = fmt.Errorf("%s socket: %s is %d bytes long, nginx takes %d", which, socket, len(socket), MaxSocketPath)
 	}
 }

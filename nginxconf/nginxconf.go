@@ -41,7 +41,12 @@ type Site struct {
 	Live, Stage Server
 	// Assets has the directories static, with one directory a build, and media.
 	Assets string
-	// Pages has empty.html and unavailable.html.
+	// Dashboard is the path of a socket that speaks HTTP and answers below /uwsgi/;
+	// empty where there is none. It is asked for visitors from this machine, and from
+	// the networks of DashboardAllow; the header X-Hadjango-Peer says who they are.
+	Dashboard      string
+	DashboardAllow []string
+	// Pages has empty.html, unavailable.html and forbidden.html.
 	Pages string
 	// Temp is where nginx keeps large bodies; Logs where it writes.
 	Temp, Logs, PIDFile string

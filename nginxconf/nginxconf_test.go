@@ -28,7 +28,7 @@ func shop() nginxconf.Site {
 		Live:   server("live", "live.localhost", "live.addons"),
 		Stage:  server("stage", "stage.localhost"),
 		Assets: "/srv/shop/deploy/assets", Pages: "/srv/shop/deploy/etc/pages", Temp: "/srv/shop/deploy/tmp",
-		Logs: "/srv/shop/deploy/logs", PIDFile: "/srv/shop/deploy/run/nginx.pid",
+		Logs: "/srv/shop/deploy/logs", Dashboard: "/srv/shop/deploy/run/dashboard.sock", PIDFile: "/srv/shop/deploy/run/nginx.pid",
 	}
 }
 
@@ -43,6 +43,7 @@ func variants() map[string]nginxconf.Site {
 	full := shop()
 	full.User, full.MaxBody, full.Timeout, full.HTTPS = "www-data", "1g", 10*time.Second, true
 	full.Listen = []string{"*:8081", "[::1]:8080"}
+	full.DashboardAllow = []string{"192.0.2.0/24", "2001:db8::/32", "192.0.2.7"}
 	reload := shop()
 	reload.Live.Upstream = "/srv/shop/deploy/builds/_live/live.conf"
 	reload.Stage.Upstream = "/srv/shop/deploy/builds/_stage/stage.conf"
@@ -98,6 +99,13 @@ func TestRender_TakesATemplateOfTheProject(t *testing.T) {
 	require.Equal(t, "127.0.0.1:8080 live.localhost", text.String())
 }
 
+func TestRender_LeavesTheDashboardAwayWhereThereIsNone(t *testing.T) {
+	site := shop()
+	site.Dashboard = ""
+
+	require.NotContains(t, render(t, site), "/uwsgi/")
+}
+
 func TestRender_RefusesAPathTooLongForNginx(t *testing.T) {
 	site := shop()
 	site.Live.Socket = "/" + strings.Repeat("x", nginxconf.MaxSocketPath)
@@ -128,6 +136,8 @@ func FuzzRender_NothingAddsADirective(f *testing.F) {
 		func(s *nginxconf.Site, v string) { s.PIDFile = v },
 		func(s *nginxconf.Site, v string) { s.MimeTypes = v },
 		func(s *nginxconf.Site, v string) { s.MaxBody = v },
+		func(s *nginxconf.Site, v string) { s.Dashboard = "/" + v },
+		func(s *nginxconf.Site, v string) { s.DashboardAllow = []string{v} },
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		for i, set := range fields {
