@@ -96,6 +96,7 @@ var siteChecks = []check{
 	// the servers and what they run
 	{"servers", patient.servers},
 	{"keeper", patient.keeper},
+	{"dashboard", patient.dashboardAnswers},
 	{"instances", patient.instances},
 	{"strays", patient.strays},
 	{"run files", patient.runFiles},

@@ -96,6 +96,22 @@ func (p patient) keeper(context.Context) []Finding {
 	}}
 }
 
+// dashboardAnswers asks the dashboard, where up starts one.
+func (p patient) dashboardAnswers(ctx context.Context) []Finding {
+	if len(p.dashboard) == 0 || !p.running.Up() || p.busy {
+		return nil
+	}
+	f := Finding{Severity: Warning, What: "the dashboard does not run", Where: p.log("dashboard.log"), Why: "nobody can look on; visitors are served all the same", Mend: "mage up"}
+	if p.running.Dashboard {
+		err := p.askDashboard(ctx)
+		if err == nil {
+			return nil
+		}
+		f.What, f.Mend = "the dashboard does not answer: "+first(err), fmt.Sprintf("kill -9 %d && mage up", p.masters.Dashboard[0].PID)
+	}
+	return []Finding{f}
+}
+
 func (p patient) whyNoNginx() string {
 	for _, address := range p.config.Listen {
 		_, port, _ := net.SplitHostPort(address)

@@ -39,19 +39,33 @@ func TestDoctor_NamesWhatWasCutShort(t *testing.T) {
 	require.NoError(t, s.Init(t.Context()))
 	s.requireWell()
 
-	keeper, err := proc.Under(s.dir, filepath.Base(os.Args[0]))
-	require.NoError(t, err)
-	require.Len(t, keeper, 1)
-	require.NoError(t, keeper[0].Signal(syscall.SIGKILL))
+	dashboard := s.helper("dashboard")
+	require.NoError(t, s.helper("keep").Signal(syscall.SIGKILL))
 	require.Equal(t, "mage up", s.awaits(t, "the keeper does not run").Mend)
+	require.NoError(t, dashboard.Signal(syscall.SIGSTOP))
+	require.Equal(t, fmt.Sprintf("kill -9 %d && mage up", dashboard.PID), s.awaits(t, "the dashboard does not answer: not within 2s").Mend)
+	require.NoError(t, dashboard.Signal(syscall.SIGKILL))
+	require.Equal(t, "mage up", s.awaits(t, "the dashboard does not run").Mend)
 	require.NoError(t, s.Up(t.Context()))
 	s.requireWell()
 
 	require.NotZero(t, s.runKilled("swapLive", "1"))
 	require.Equal(t, "mage resume, or mage undo", s.awaits(t, "swapLive, begun at ").Mend)
-	_, err = s.Undo(t.Context())
+	_, err := s.Undo(t.Context())
 	require.NoError(t, err)
 	s.requireWell()
+}
+
+// helper is a process that up has started in the background.
+func (s testSite) helper(task string) proc.Process {
+	s.t.Helper()
+	self, err := os.Executable()
+	require.NoError(s.t, err)
+	found, err := proc.Under(s.dir, filepath.Base(self))
+	require.NoError(s.t, err)
+	i := slices.IndexFunc(found, func(p proc.Process) bool { return strings.HasSuffix(p.Name(), " "+task) })
+	require.NotEqual(s.t, -1, i, "there is no %s", task)
+	return found[i]
 }
 
 func TestDoctor_FindsWhatIsWrongBeforeAnythingIsDeployed(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/builds"
@@ -136,7 +137,8 @@ func (s *Site) isWhole(ctx context.Context) bool {
 		}
 		return s.eachOrphan(ctx, name, func(uwsgi.Unit) error { return errOrphaned })
 	}
-	return s.health().Up() && s.eachBuild(ctx, orphaned) == nil
+	health := s.health()
+	return health.Up() && (health.Dashboard || len(s.dashboard) == 0) && s.eachBuild(ctx, orphaned) == nil
 }
 
 var errOrphaned = errors.New("its workers hold the sockets of a vassal that has died")
@@ -163,13 +165,15 @@ func (s *Site) mend(ctx context.Context) error {
 		if s.isDown() || s.isWhole(ctx) {
 			return nil
 		}
-		programs, err := stack.FindPrograms(ctx, s.config.Python)
-		if err != nil {
-			return err
-		}
 		ctx, cancel := within(ctx, s.config.Timeouts.Start, "start")
 		defer cancel()
-		trouble := s.stack(programs).Up(ctx, s.waitVassals, s.noteServer)
+		var dashboard errgroup.Group
+		dashboard.Go(func() error { return s.stack(stack.Programs{}).UpDashboard(ctx, s.noteServer) })
+		programs, err := stack.FindPrograms(ctx, s.config.Python)
+		if err != nil {
+			return errors.Join(err, dashboard.Wait())
+		}
+		trouble := errors.Join(s.stack(programs).Up(ctx, s.waitVassals, s.noteServer), dashboard.Wait())
 		return errors.Join(trouble, s.eachBuild(ctx, func(ctx context.Context, name builds.Name) error {
 			return s.eachOrphan(ctx, name, func(unit uwsgi.Unit) error {
 				s.reporter.Note(fmt.Sprintf("build %s: %v: they are moved", name, errOrphaned))
@@ -205,8 +209,8 @@ func (s *Site) keeper() (proc.Process, bool) {
 }
 
 func (s *Site) isKept() bool {
-	_, ok := s.keeper()
-	return ok
+	_, kept := builds.Held(s.keeperLock())
+	return kept
 }
 
 // startKeeper starts the keeper where there is none, and anew where it is of
@@ -216,7 +220,7 @@ func (s *Site) startKeeper(ctx context.Context) error {
 		return nil
 	}
 	if running, ok := s.keeper(); ok {
-		if sameFile(fmt.Sprintf("/proc/%d/exe", running.PID), s.keep[0]) {
+		if files.Same(fmt.Sprintf("/proc/%d/exe", running.PID), s.keep[0]) {
 			return nil
 		}
 		if err := s.endKeeper(ctx); err != nil {
@@ -233,15 +237,6 @@ func (s *Site) startKeeper(ctx context.Context) error {
 }
 
 const keeperPoll = 5 * time.Millisecond
-
-func sameFile(a, b string) bool {
-	one, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
-}
 
 // spawnKeeper gives it a session of its own, so that no terminal's end and no
 // Ctrl-C reaches it, and an environment that does not depend on whose shell

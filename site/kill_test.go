@@ -42,6 +42,7 @@ var victims = []struct {
 	{"the emperor of the vassals", func(s testSite) []proc.Process { return s.emperor("vassals")[1:2] }, race},
 	{"its uWSGI master", func(s testSite) []proc.Process { return s.emperor("vassals")[:1] }, race},
 	{"a worker of nginx", func(s testSite) []proc.Process { return s.nginx()[1:2] }, math.MaxInt},
+	{"the dashboard", func(s testSite) []proc.Process { return []proc.Process{s.helper("dashboard")} }, 0},
 	{"nginx's master", func(s testSite) []proc.Process { return s.nginx()[:1] }, math.MaxInt},
 }
 
@@ -134,7 +135,7 @@ func (s testSite) awaitWhole() {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
 		status, err := s.Status(s.t.Context())
-		return err == nil && status.Servers.Up() && status.Kept && s.isAttached("a") && s.livingWorkers("a") == 2 && s.answers()
+		return err == nil && status.Servers.Up() && status.Servers.Dashboard && status.Kept && s.isAttached("a") && s.livingWorkers("a") == 2 && s.answers()
 	}, 3*time.Minute, 5*time.Millisecond)
 }
 

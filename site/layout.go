@@ -79,6 +79,9 @@ func (l layout) zergServer(name builds.Name) string { return l.runFile(string(na
 // It lies in run because nginx takes no longer paths than uWSGI.
 func (l layout) pointerSocket(p builds.Pointer) string { return l.runFile(string(p) + ".sock") }
 
+// dashboardSocket is where nginx finds the dashboard.
+func (l layout) dashboardSocket() string { return l.runFile("dashboard.sock") }
+
 // slots are the places of a build's zerg. It has two so that a restart can let
 // a new one take over before the old one ends.
 var slots = []string{"zerg", "zerg2"}

@@ -172,14 +172,13 @@ func (s *Site) memoryFor(ctx context.Context, name builds.Name) error {
 	if err != nil || live == name {
 		return nil
 	}
-	now := BuildStatus{Name: live}
-	s.lookAtProcesses(ctx, &now)
+	taken := s.memoryOf(ctx, live)
 	available, err := proc.AvailableMemory()
-	if err != nil || available >= now.MemoryBytes {
+	if err != nil || available >= taken {
 		return nil
 	}
 	return fmt.Errorf("not enough memory: %s available, and %s needed, as live (%s) does; %s",
-		human.Bytes(int64(available)), human.Bytes(int64(now.MemoryBytes)), live, s.makeMemory(ctx))
+		human.Bytes(int64(available)), human.Bytes(int64(taken)), live, s.makeMemory(ctx))
 }
 
 // makeMemory says which builds could be stopped.
@@ -187,12 +186,11 @@ func (s *Site) makeMemory(ctx context.Context) string {
 	var commands []string
 	names, _ := s.store.List()
 	for _, name := range names {
-		b := BuildStatus{Name: name}
 		if _, pointed := s.store.PointerTo(name); pointed {
 			continue
 		}
-		if s.lookAtProcesses(ctx, &b); b.MemoryBytes > 0 {
-			commands = append(commands, fmt.Sprintf("mage stop %s (%s)", name, human.Bytes(int64(b.MemoryBytes))))
+		if taken := s.memoryOf(ctx, name); taken > 0 {
+			commands = append(commands, fmt.Sprintf("mage stop %s (%s)", name, human.Bytes(int64(taken))))
 		}
 	}
 	if len(commands) == 0 {

@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -48,6 +49,15 @@ func (h HalfDone) Next() string {
 	return "finish it with mage resume"
 }
 
+// MarshalJSON adds what to do.
+func (h HalfDone) MarshalJSON() ([]byte, error) {
+	type plain HalfDone
+	return json.Marshal(struct {
+		plain
+		Next string `json:"next"`
+	}{plain(h), h.Next()})
+}
+
 func halfDone(cut builds.Record) HalfDone {
 	rule, _, known := ruleOf(cut)
 	h := HalfDone{Task: cut.Title(), User: cut.User, Host: cut.Host, PID: cut.PID, Began: cut.Began, Undo: known && rule.undo != nil}
@@ -73,6 +83,10 @@ func (s *Site) cutShort() (*builds.Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	return cutShortOf(records), nil
+}
+
+func cutShortOf(records []builds.Record) *builds.Record {
 	var last *builds.Record
 	for i, r := range records {
 		// one that was to settle another has left that other one to be settled
@@ -80,13 +94,13 @@ func (s *Site) cutShort() (*builds.Record, error) {
 			continue
 		}
 		if rule, _, known := ruleOf(r); known && rule.next != leave {
-			return &r, nil
+			return &r
 		}
 		if i == 0 {
 			last = &r
 		}
 	}
-	return last, nil
+	return last
 }
 
 // cutForCertain is cutShort under the lock: what the task has left running is
@@ -101,16 +115,20 @@ func (s *Site) cutForCertain(ctx context.Context) (*builds.Record, error) {
 
 // halfDone is what status says, without the lock.
 func (s *Site) halfDone() (*HalfDone, error) {
-	records, err := s.journal.Read(1)
-	if err != nil || len(records) > 0 && s.running(records[0]) {
-		return nil, err
+	records, err := s.journal.Read(0)
+	return s.halfDoneOf(records), err
+}
+
+func (s *Site) halfDoneOf(records []builds.Record) *HalfDone {
+	if len(records) > 0 && s.running(records[0]) {
+		return nil
 	}
-	cut, err := s.cutShort()
-	if cut == nil || err != nil {
-		return nil, err
+	cut := cutShortOf(records)
+	if cut == nil {
+		return nil
 	}
 	half := halfDone(*cut)
-	return &half, nil
+	return &half
 }
 
 // running tells whether the process of a task that has not ended is alive.

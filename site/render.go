@@ -202,7 +202,7 @@ func (s *Site) renderServerFiles(programs stack.Programs) error {
 	if err := s.renderEmperor("zergs", slots...); err != nil {
 		return err
 	}
-	for _, page := range []string{"empty.html", "unavailable.html"} {
+	for _, page := range []string{"empty.html", "unavailable.html", "forbidden.html"} {
 		text, err := conf.Read(s.templates(), page)
 		if err != nil {
 			return err
@@ -234,6 +234,7 @@ func (s *Site) renderNginx(mimeTypes string) error {
 		Live:   s.server(builds.Live, s.config.Live),
 		Stage:  s.server(builds.Stage, s.config.Stage),
 		Assets: s.assets(), Pages: s.etc("pages"), Temp: s.deployFile("tmp"), Logs: s.log(""),
+		Dashboard: s.dashboardSocket(), DashboardAllow: s.config.Dashboard.Allow,
 		PIDFile: s.nginxPID(), MimeTypes: mimeTypes,
 		MaxBody: string(s.config.MaxBody), Timeout: s.config.Timeouts.Request, HTTPS: s.config.HTTPS,
 	}

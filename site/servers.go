@@ -37,6 +37,8 @@ func (s *Site) up(ctx context.Context, programs stack.Programs) error {
 	defer cancel()
 	servers := s.stack(programs)
 	ran := servers.Health().Nginx
+	shown := s.startDashboard(ctx, servers)
+	defer shown()
 	trouble := servers.Up(ctx, s.waitVassals, s.noteServer)
 	if ran {
 		trouble = errors.Join(trouble, s.reloadChanged(ctx, servers))

@@ -56,6 +56,9 @@ type Options struct {
 	// that HADJANGO_SITE names. Up starts it in the background; when it is empty
 	// nobody brings back a server that dies.
 	Keeper []string
+	// Dashboard is one that calls dashboard.Run for that site, and that Up starts
+	// too; when it is empty there is no dashboard.
+	Dashboard []string
 	// Wait is how long a verb that changes something waits for another to end.
 	// When it is 0 the verb fails at once.
 	Wait time.Duration
@@ -72,9 +75,11 @@ type Site struct {
 	reporter Reporter
 	person   Person
 	keep     []string
-	wait     time.Duration
-	vassals  uwsgi.Emperor
-	zergs    uwsgi.Emperor
+	// dashboard is the program that shows the site.
+	dashboard []string
+	wait      time.Duration
+	vassals   uwsgi.Emperor
+	zergs     uwsgi.Emperor
 	// warning is said once by the first verb that changes something.
 	warning string
 	// output is [Site.write] but where nothing may be written.
@@ -118,8 +123,9 @@ func newSite(root string, c config.Config, options Options) (*Site, error) {
 		layout:  layout, config: c, store: builds.OpenStore(layout.builds()), user: user, warning: warning,
 		journal:  builds.OpenJournal(layout.deployFile("journal.jsonl")),
 		reporter: options.Reporter, wait: options.Wait, person: options.Person, keep: options.Keeper,
-		vassals: uwsgi.Emperor{Stats: layout.runFile("vassals.stats")},
-		zergs:   uwsgi.Emperor{Stats: layout.runFile("zergs.stats")},
+		dashboard: options.Dashboard,
+		vassals:   uwsgi.Emperor{Stats: layout.runFile("vassals.stats")},
+		zergs:     uwsgi.Emperor{Stats: layout.runFile("zergs.stats")},
 	}
 	s.output = s.write
 	if s.reporter == nil {
@@ -262,5 +268,6 @@ func (s *Site) stack(programs stack.Programs) stack.Stack {
 			Config: s.etc("nginx.conf"), PIDFile: s.nginxPID(), ErrorLog: s.log("nginx.error.log"),
 			Listen: s.config.Listen,
 		},
+		Dashboard: s.dashboardProcess(),
 	}
 }

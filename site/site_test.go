@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/dashboard"
 	"github.com/hadjango/hadjango/internal/servertest"
 	"github.com/hadjango/hadjango/site"
 )
@@ -83,11 +84,14 @@ workers: {min: 2, max: 2}
 }
 
 // TestMain lets the binary of the tests be what the tool is for a site: the
-// program that keeps its servers, and the one that becomes the project's own tests.
+// program that keeps its servers, the one that shows them, and the one that
+// becomes the project's own tests.
 func TestMain(m *testing.M) {
 	switch strings.Join(os.Args[1:], " ") {
 	case "keep":
-		exit(keep())
+		exit(asHelper((*site.Site).Keep))
+	case "dashboard":
+		exit(asHelper(func(s *site.Site, ctx context.Context) error { return dashboard.Run(ctx, s) }))
 	case "suite":
 		exit(suite())
 	}
@@ -105,14 +109,25 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-func keep() error {
+// asHelper is what runs in the background as long as the servers do.
+func asHelper(help func(*site.Site, context.Context) error) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	s, err := site.Open(os.Getenv("HADJANGO_SITE"), site.Options{})
+	s, err := site.Open(os.Getenv("HADJANGO_SITE"), withHelpers(site.Options{}))
 	if err != nil {
 		return err
 	}
-	return s.Keep(ctx)
+	return help(s, ctx)
+}
+
+// withHelpers lets up start the keeper and the dashboard.
+func withHelpers(options site.Options) site.Options {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	options.Keeper, options.Dashboard = []string{self, "keep"}, []string{self, "dashboard"}
+	return options
 }
 
 func suite() error {
@@ -127,12 +142,11 @@ func suite() error {
 	return tests.Exec()
 }
 
-// kept opens the site so that up starts its keeper.
+// kept opens the site so that up starts its keeper and its dashboard.
 func (s *testSite) kept() {
 	s.t.Helper()
-	self, err := os.Executable()
-	require.NoError(s.t, err)
-	s.Site, err = site.Open(s.dir, site.Options{Reporter: s.notes, Keeper: []string{self, "keep"}, Wait: time.Minute})
+	var err error
+	s.Site, err = site.Open(s.dir, withHelpers(site.Options{Reporter: s.notes, Wait: time.Minute}))
 	require.NoError(s.t, err)
 }
 

@@ -2,16 +2,12 @@ package site
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/hadjango/hadjango/builds"
-	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/stack"
-	"github.com/hadjango/hadjango/uwsgi"
 )
 
 // State is how far a build is from serving.
@@ -33,17 +29,22 @@ const (
 	Active State = "active"
 )
 
-// Status is a site as it is at one moment.
+// Status is a site as it is at one moment. No path of this machine is in it, and
+// nothing of a request but its method and path.
 type Status struct {
+	Time    time.Time    `json:"time"`
 	Servers stack.Health `json:"servers"`
 	// Kept says that a server which dies is brought back at once.
 	Kept   bool          `json:"kept"`
 	Builds []BuildStatus `json:"builds"`
-	// Live and Stage are the addresses to open.
-	LiveURL  string `json:"live_url"`
-	StageURL string `json:"stage_url"`
+	// These are the addresses to open.
+	LiveURL      string `json:"live_url"`
+	StageURL     string `json:"stage_url"`
+	DashboardURL string `json:"dashboard_url"`
 	// HalfDone is a task that was cut short, if there is one.
 	HalfDone *HalfDone `json:"half_done,omitempty"`
+	// Journal is the last tasks that changed something, the newest first.
+	Journal []Past `json:"journal"`
 }
 
 // BuildStatus is one build of a site.
@@ -66,85 +67,76 @@ type BuildStatus struct {
 	// SharedBytes are another's too and would stay if the build were removed.
 	SizeBytes   int64 `json:"size_bytes"`
 	SharedBytes int64 `json:"shared_bytes"`
+	// ListenQueue is how many connections wait for a worker, ListenQueueMax how
+	// many may.
+	ListenQueue    int `json:"listen_queue"`
+	ListenQueueMax int `json:"listen_queue_max"`
+	// Requests is how many its workers have answered since their masters started.
+	Requests int64 `json:"requests"`
+	// RequestsPerSecond, and AverageResponseSeconds of those requests, are over the
+	// last seconds in which somebody looked; 0 at the first look.
+	RequestsPerSecond      float64 `json:"requests_per_second"`
+	AverageResponseSeconds float64 `json:"average_response_seconds"`
+	// Trouble says what could not be looked at; it is empty when all could.
+	Trouble string         `json:"trouble,omitempty"`
+	Workers []WorkerStatus `json:"workers"`
 }
 
-// Status looks at the site. It changes nothing and waits for nobody; the
-// builds are looked at side by side.
-func (s *Site) Status(ctx context.Context) (Status, error) {
-	if s.foreign != nil {
-		return Status{}, fmt.Errorf("status: %w", s.foreign)
-	}
-	names, err := s.store.List()
-	if err != nil {
-		return Status{}, err
-	}
-	half, err := s.halfDone()
-	if err != nil {
-		return Status{}, err
-	}
-	status := Status{
-		HalfDone: half,
-		Servers:  s.health(), Kept: s.isKept(), Builds: make([]BuildStatus, len(names)),
-		LiveURL: s.url(builds.Live), StageURL: s.url(builds.Stage),
-	}
-	var group sync.WaitGroup
-	for i, name := range names {
-		group.Go(func() { status.Builds[i] = s.buildStatus(ctx, name) })
-	}
-	group.Wait()
-	return status, nil
+// WorkerState is what a worker does.
+type WorkerState string
+
+// The states of a worker.
+const (
+	WorkerIdle WorkerState = "idle"
+	WorkerBusy WorkerState = "busy"
+	// WorkerCheaped has no process, because there is little to do.
+	WorkerCheaped WorkerState = "cheaped"
+	// WorkerStarting has not loaded the application yet.
+	WorkerStarting WorkerState = "starting"
+	// WorkerPaused was told to rest.
+	WorkerPaused WorkerState = "paused"
+	// WorkerGone has died, and its master has not noticed yet.
+	WorkerGone WorkerState = "gone"
+)
+
+// WorkerStatus is one worker process of a build.
+type WorkerStatus struct {
+	// Instance is empty but for the second set of workers that a restart starts.
+	Instance string      `json:"instance"`
+	ID       int         `json:"id"`
+	PID      int         `json:"pid"`
+	Tag      string      `json:"tag"`
+	State    WorkerState `json:"state"`
+	// Started is when its process was.
+	Started time.Time `json:"started,omitzero"`
+	// Requests counts those answered since its master started, RequestsSinceStart
+	// since its process did.
+	Requests           int64 `json:"requests"`
+	RequestsSinceStart int64 `json:"requests_since_start"`
+	// RunningSeconds is the time spent on Requests, AverageResponseSeconds that of
+	// one of them.
+	RunningSeconds         float64 `json:"running_seconds"`
+	AverageResponseSeconds float64 `json:"average_response_seconds"`
+	// MemoryBytes is the proportional share (Pss) of its process.
+	MemoryBytes uint64 `json:"memory_bytes"`
+	Exceptions  int64  `json:"exceptions"`
+	// Request is the one that it works on.
+	Request *RequestStatus `json:"request,omitempty"`
 }
 
-func (s *Site) buildStatus(ctx context.Context, name builds.Name) BuildStatus {
-	manifest, err := s.store.Manifest(name)
-	port, _ := builds.Endpoint{Build: name}.Port(s.config.Port)
-	b := BuildStatus{
-		Name: name, Port: port, Tag: manifest.Tag, Created: manifest.Created,
-	}
-	b.SizeBytes, b.SharedBytes = diskUsage(s.store.Path(name), s.static(name))
-	if p, ok := s.store.PointerTo(name); ok {
-		b.Pointer = p.String()
-	}
-	s.lookAtProcesses(ctx, &b)
-	if err != nil {
-		b.State = Broken
-	} else if !manifest.Complete {
-		b.State = Incomplete
-	}
-	return b
+// RequestStatus is a request under way.
+type RequestStatus struct {
+	Method string `json:"method"`
+	// Path is without its query, unless dashboard.queries asks for it.
+	Path string `json:"path"`
+	// RunningSeconds is exact to a second at the first look, and then to the time
+	// between two looks.
+	RunningSeconds float64 `json:"running_seconds"`
 }
 
-func (s *Site) lookAtProcesses(ctx context.Context, b *BuildStatus) {
-	b.State = Stopped
-	vassal, err := uwsgi.ReadInstance(ctx, s.vassal(b.Name).Stats)
-	if err != nil {
-		return
-	}
-	b.State = Idle
-	b.MemoryBytes = memory(vassal.PID)
-	for _, slot := range s.linked(b.Name) {
-		b.State = Starting
-		if zerg, err := uwsgi.ReadInstance(ctx, s.zerg(b.Name, slot).Stats); err == nil {
-			b.MemoryBytes += memory(zerg.PID)
-			b.WorkersReady += len(zerg.Ready())
-			b.WorkersBusy += len(zerg.Busy())
-			b.WorkersMax += len(zerg.Workers)
-		}
-	}
-	if b.WorkersReady > 0 {
-		b.State = Active
-	}
-}
-
-func memory(pid int) uint64 {
-	var sum uint64
-	for _, p := range proc.Family(pid) {
-		if pss, err := proc.Memory(p.PID); err == nil {
-			sum += pss
-		}
-	}
-	return sum
-}
+// Status looks at the site. It changes nothing and waits for no task; the builds
+// are looked at side by side.
+func (s *Site) Status(ctx context.Context) (Status, error) { return s.Observe(0).Look(ctx) }
 
 // url is where a person opens a pointer's site.
 func (s *Site) url(p builds.Pointer) string {

@@ -1,5 +1,6 @@
 // Package stack starts, stops and watches the servers of one site on this
-// machine: an emperor for the vassals, an emperor for the zergs, and nginx.
+// machine: an emperor for the vassals, an emperor for the zergs, nginx, and the
+// dashboard.
 //
 // There are two emperors because either may die without a request lost: while
 // the zergs' is away requests wait in the vassals' sockets, while the
@@ -36,6 +37,7 @@ type Stack struct {
 	User           account.User
 	Vassals, Zergs Emperor
 	Nginx          Nginx
+	Dashboard      Dashboard
 }
 
 // Emperor is one of the two emperors.
@@ -60,7 +62,8 @@ type Report func(server, what string)
 // Up starts what does not run, mends what is orphaned, and leaves what runs.
 // Between the two emperors it calls vassalsUp, which returns when the vassals'
 // sockets are there for the zergs to attach to. One build's trouble there keeps
-// no server from starting; the error is returned in the end.
+// no server from starting; the error is returned in the end. The dashboard, which
+// nobody is served by, is [Stack.UpDashboard]'s.
 func (s Stack) Up(ctx context.Context, vassalsUp func(context.Context) error, report Report) error {
 	if err := s.upEmperor(ctx, s.Vassals, report); err != nil {
 		return err
@@ -77,13 +80,15 @@ func (s Stack) Up(ctx context.Context, vassalsUp func(context.Context) error, re
 // after the limit is killed, and the error says so. When ctx ends first nothing
 // is killed.
 func (s Stack) Down(ctx context.Context, limit time.Duration, report Report) error {
+	var dashboard errgroup.Group
+	dashboard.Go(func() error { return s.endDashboard(ctx, limit, report) })
 	late := s.end(ctx, limit, "nginx", s.find(s.Nginx.PIDFile, ""), endNginx, report)
 	// nothing is queued any more, so the sockets may go while workers finish
 	var emperors errgroup.Group
 	for _, e := range []Emperor{s.Zergs, s.Vassals} {
 		emperors.Go(func() error { return s.end(ctx, limit, e.Name, s.find(e.PIDFile, e.Title), endEmperor, report) })
 	}
-	late = errors.Join(late, emperors.Wait())
+	late = errors.Join(late, emperors.Wait(), dashboard.Wait())
 	if ctx.Err() != nil {
 		return late
 	}
@@ -95,9 +100,11 @@ type Health struct {
 	Vassals bool `json:"vassals"`
 	Zergs   bool `json:"zergs"`
 	Nginx   bool `json:"nginx"`
+	// Dashboard tells about what only looks.
+	Dashboard bool `json:"dashboard"`
 }
 
-// Up tells whether all servers run.
+// Up tells whether all servers run that visitors are served by.
 func (h Health) Up() bool { return h.Vassals && h.Zergs && h.Nginx }
 
 // Health looks at the servers.
@@ -106,8 +113,18 @@ func (s Stack) Health() Health {
 	return Health{
 		Vassals: len(pick(all, s.Vassals.PIDFile, s.Vassals.Title)) > 0,
 		Zergs:   len(pick(all, s.Zergs.PIDFile, s.Zergs.Title)) > 0,
-		Nginx:   len(pick(all, s.Nginx.PIDFile, "")) > 0,
+		Nginx:   len(pick(all, s.Nginx.PIDFile, "")) > 0 || s.titledNginx(),
+
+		Dashboard: s.Dashboard.runs(),
 	}
+}
+
+// titledNginx tells whether nginx runs where this process may not see the files
+// of its master, which is root's; its title is for everybody to see.
+func (s Stack) titledNginx() bool {
+	pid, _ := readPID(s.Nginx.PIDFile)
+	p, err := proc.Open(pid)
+	return err == nil && strings.HasPrefix(p.Name(), "nginx: master process ") && strings.Contains(p.Name()+" ", " "+s.Nginx.Config+" ")
 }
 
 // find returns the process that a pid file names, if it is alive and ours:
@@ -116,8 +133,7 @@ func (s Stack) Health() Health {
 func (s Stack) find(pidFile, title string) []proc.Process { return pick(s.processes(), pidFile, title) }
 
 func pick(all []proc.Process, pidFile, title string) []proc.Process {
-	data, _ := os.ReadFile(pidFile)
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	pid, _ := readPID(pidFile)
 	var found []proc.Process
 	for _, p := range all {
 		if p.PID == pid || (title != "" && p.Name() == title) {
@@ -125,6 +141,14 @@ func pick(all []proc.Process, pidFile, title string) []proc.Process {
 		}
 	}
 	return found
+}
+
+func readPID(file string) (int, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(data)))
 }
 
 // processes returns all servers' processes of this site, orphans included.

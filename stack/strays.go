@@ -12,7 +12,7 @@ import (
 
 // Masters are the servers of a site that run, each a master with all that it
 // has started; one that does not run is empty.
-type Masters struct{ Vassals, Zergs, Nginx []proc.Process }
+type Masters struct{ Vassals, Zergs, Nginx, Dashboard []proc.Process }
 
 // Masters looks for the servers' processes.
 func (s Stack) Masters() Masters {
@@ -21,6 +21,8 @@ func (s Stack) Masters() Masters {
 		Vassals: familyOf(pick(all, s.Vassals.PIDFile, ""), pick(all, "", s.Vassals.Title)),
 		Zergs:   familyOf(pick(all, s.Zergs.PIDFile, ""), pick(all, "", s.Zergs.Title)),
 		Nginx:   familyOf(pick(all, s.Nginx.PIDFile, "")),
+
+		Dashboard: s.Dashboard.processes(),
 	}
 }
 
@@ -35,7 +37,7 @@ func familyOf(candidates ...[]proc.Process) []proc.Process {
 // Heads are the processes whose end would be the end of a server.
 func (m Masters) Heads() []proc.Process {
 	var heads []proc.Process
-	for _, family := range [][]proc.Process{m.Vassals, m.Zergs, m.Nginx} {
+	for _, family := range [][]proc.Process{m.Vassals, m.Zergs, m.Nginx, m.Dashboard} {
 		heads = append(heads, family[:min(1, len(family))]...)
 	}
 	return heads
@@ -43,7 +45,7 @@ func (m Masters) Heads() []proc.Process {
 
 // Health says which of them run.
 func (m Masters) Health() Health {
-	return Health{Vassals: len(m.Vassals) > 0, Zergs: len(m.Zergs) > 0, Nginx: len(m.Nginx) > 0}
+	return Health{Vassals: len(m.Vassals) > 0, Zergs: len(m.Zergs) > 0, Nginx: len(m.Nginx) > 0, Dashboard: len(m.Dashboard) > 0}
 }
 
 // Strays returns the processes of this site that none of its servers owns: an

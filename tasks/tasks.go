@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/dashboard"
 	"github.com/hadjango/hadjango/site"
 )
 
@@ -284,7 +285,11 @@ func Keep(ctx context.Context) error {
 	return with(ctx, func(ctx context.Context, s *site.Site) error { return s.Keep(ctx) })
 }
 
-// Status shows the builds: pointer, state, port, tag, age, workers, memory, size.
+// Dashboard shows the site in a browser, below /uwsgi/, for as long as the servers are up. Up starts it in the background.
+func Dashboard(ctx context.Context) error {
+	return with(ctx, func(ctx context.Context, s *site.Site) error { return dashboard.Run(ctx, s) })
+}
+
 // Status shows the builds: pointer, state, port, tag, age, workers, memory, size, and what of it is the build's alone.
 func Status(
 	ctx context.Context,
@@ -382,7 +387,7 @@ func with(ctx context.Context, verb func(context.Context, *site.Site) error) err
 	if err != nil {
 		return err
 	}
-	s, err := site.Open(dir, site.Options{Reporter: console, Wait: wait, Person: whoAsks(), Keeper: []string{self, "keep"}})
+	s, err := site.Open(dir, site.Options{Reporter: console, Wait: wait, Person: whoAsks(), Keeper: []string{self, "keep"}, Dashboard: []string{self, "dashboard"}})
 	if err != nil {
 		return err
 	}

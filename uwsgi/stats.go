@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 type Instance struct {
 	PID     int      `json:"pid"`
 	Workers []Worker `json:"workers"`
+	// Sockets are those that it listens at.
+	Sockets []Socket `json:"sockets"`
 	// owner is the user who listens at the socket.
 	owner uint32
 }
@@ -33,10 +36,65 @@ type Worker struct {
 	Requests      int64 `json:"requests"`
 	DeltaRequests int64 `json:"delta_requests"`
 	Exceptions    int64 `json:"exceptions"`
-	Apps          []App `json:"apps"`
-	Cores         []struct {
-		InRequest int `json:"in_request"`
-	} `json:"cores"`
+	// RunningMicros is the time it has spent on requests, in microseconds.
+	RunningMicros int64 `json:"running_time"`
+	// LastSpawn is when its process was started, as a Unix time in seconds.
+	LastSpawn int64  `json:"last_spawn"`
+	Apps      []App  `json:"apps"`
+	Cores     []Core `json:"cores"`
+}
+
+// Core is one request at a time of a worker.
+type Core struct {
+	InRequest int     `json:"in_request"`
+	Request   Request `json:"vars"`
+	Info      struct {
+		// Start is a Unix time in seconds.
+		Start int64 `json:"request_start"`
+	} `json:"req_info"`
+}
+
+// Request is what a request asks for. It is all that is kept of what the stats
+// say of one: they hold cookies, too.
+type Request struct {
+	Method string
+	// URI is as the visitor has sent it, with its query.
+	URI string
+}
+
+// UnmarshalJSON takes a list of NAME=value.
+func (r *Request) UnmarshalJSON(data []byte) error {
+	var variables []string
+	if err := json.Unmarshal(data, &variables); err != nil {
+		return err
+	}
+	for _, variable := range variables {
+		switch name, value, _ := strings.Cut(variable, "="); name {
+		case "REQUEST_METHOD":
+			r.Method = value
+		case "REQUEST_URI":
+			r.URI = value
+		}
+	}
+	return nil
+}
+
+// Socket is one that a vassal listens at. The kernel tells uWSGI of the queue
+// only where it is a TCP socket; [ReadQueue] is for the others.
+type Socket struct {
+	Name     string `json:"name"`
+	Queue    int    `json:"queue"`
+	MaxQueue int    `json:"max_queue"`
+}
+
+// TCPQueue is the longest of the listen queues of the TCP sockets.
+func (i Instance) TCPQueue() (longest Queue) {
+	for _, socket := range i.Sockets {
+		if !strings.HasPrefix(socket.Name, "/") && socket.Queue >= longest.Length {
+			longest = Queue{socket.Queue, socket.MaxQueue}
+		}
+	}
+	return longest
 }
 
 // App is an application that a worker has loaded.
@@ -55,16 +113,25 @@ func (w Worker) Ready() bool {
 
 // Busy tells whether the worker is working on a request.
 func (w Worker) Busy() bool {
-	for _, core := range w.Cores {
-		if core.InRequest == 1 {
-			return true
-		}
-	}
-	return false
+	_, working := w.Working()
+	return working
 }
 
 // resting tells whether the worker was told to rest after its request.
 func (w Worker) resting() bool { return w.Status == "pause" }
+
+// Resting tells whether the worker takes no request until it is told to.
+func (w Worker) Resting() bool { return w.resting() && !w.Busy() }
+
+// Working returns the core that is working on a request, if one is.
+func (w Worker) Working() (Core, bool) {
+	for _, core := range w.Cores {
+		if core.InRequest == 1 {
+			return core, true
+		}
+	}
+	return Core{}, false
+}
 
 // Active returns the workers that have a process.
 func (i Instance) Active() []Worker { return i.filter(func(w Worker) bool { return !w.Cheap() }) }

@@ -83,6 +83,25 @@ func (u User) Credential() *syscall.Credential {
 	return &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.groups}
 }
 
+// Become lets this whole process be the user, for good.
+func (u User) Become() error {
+	if u.IsMe() {
+		return nil
+	}
+	groups := make([]int, len(u.groups))
+	for i, id := range u.groups {
+		groups[i] = int(id)
+	}
+	// the user last: nobody else may change the other two
+	if err := errors.Join(syscall.Setgroups(groups), syscall.Setgid(int(u.GID))); err != nil {
+		return fmt.Errorf("become %s: %w", u.Name, err)
+	}
+	if err := syscall.Setuid(int(u.UID)); err != nil {
+		return fmt.Errorf("become %s: %w", u.Name, err)
+	}
+	return nil
+}
+
 // Own gives a tree of this process's to the user, links themselves and never
 // what they lead to. A directory is given away after all that is in it, so
 // that nobody puts a link in the way of what is still to do. A file that has

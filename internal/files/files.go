@@ -202,3 +202,13 @@ func create(path string, data []byte, perm fs.FileMode) error {
 	_, err = f.Write(data)
 	return errors.Join(err, f.Chmod(perm), f.Sync(), f.Close())
 }
+
+// Same tells whether two paths lead to one file.
+func Same(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
