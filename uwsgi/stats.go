@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"syscall"
@@ -263,10 +264,25 @@ func exchangeStats(ctx context.Context, socket string, into any) (owner uint32, 
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if err := json.NewDecoder(conn).Decode(into); err != nil {
+	if err := json.NewDecoder(printable{conn}).Decode(into); err != nil {
 		return 0, err
 	}
 	return peer(conn.(*net.UnixConn))
+}
+
+// printable reads with blanks in place of control characters. uWSGI writes those
+// that a visitor has sent in a header as they are, which is no JSON: whoever sends
+// one could hide an instance from us.
+type printable struct{ io.Reader }
+
+func (p printable) Read(data []byte) (int, error) {
+	n, err := p.Reader.Read(data)
+	for i, c := range data[:n] {
+		if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
+			data[i] = ' '
+		}
+	}
+	return n, err
 }
 
 // peer returns the user who listens at the other end.

@@ -1,8 +1,10 @@
 package uwsgi_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -29,6 +31,33 @@ func TestReadInstance_TellsTheWorkersApart(t *testing.T) {
 	require.Equal(t, []int{1, 2}, ids(instance.Ready()))
 	require.Equal(t, []int{2}, ids(instance.Busy()))
 	require.Equal(t, []int{1}, ids(instance.Reached()))
+}
+
+func TestReadInstance_KeepsOfARequestNothingButWhatItAsksFor(t *testing.T) {
+	recorded, err := os.ReadFile("testdata/zerg.json")
+	require.NoError(t, err)
+
+	instance, err := uwsgi.ReadInstance(t.Context(), answerWith(t, recorded))
+
+	require.NoError(t, err)
+	core, working := instance.Busy()[0].Working()
+	require.True(t, working)
+	require.Equal(t, uwsgi.Request{Method: "GET", URI: "/slow"}, core.Request)
+	require.Equal(t, int64(1795424626), core.Info.Start)
+	require.NotContains(t, fmt.Sprintf("%+v", instance), "curl", "nor its headers")
+}
+
+// uWSGI writes the control characters of a visitor's header as they are.
+func TestReadInstance_IsNotBlindedByAVisitorsHeaders(t *testing.T) {
+	recorded, err := os.ReadFile("testdata/zerg.json")
+	require.NoError(t, err)
+	hostile := bytes.Replace(recorded, []byte("curl/7.88.1"), []byte("\x01\x1b\x0b\x0c\xff\\\"\\\\"), 1)
+	require.NotEqual(t, recorded, hostile)
+
+	instance, err := uwsgi.ReadInstance(t.Context(), answerWith(t, hostile))
+
+	require.NoError(t, err)
+	require.Len(t, instance.Workers, 4)
 }
 
 func TestReadInstance_OfASocketThatHangsEndsWithItsContext(t *testing.T) {
