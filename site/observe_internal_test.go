@@ -1,0 +1,265 @@
+package site
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/config"
+)
+
+// recordedSite is a site whose builds' instances say what was recorded from
+// uWSGI 2.0.21 in testdata/stats: each file is of one build, and "" is a socket
+// whose owner never answers.
+func recordedSite(t *testing.T, zergs map[builds.Name]string) *Site {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "hj")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	c := config.Default()
+	c.Port = 20000
+	s, err := newSite(dir, c, Options{})
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(s.run, 0o755))
+	for name, zerg := range zergs {
+		require.NoError(t, os.MkdirAll(s.store.Path(name), 0o755))
+		require.NoError(t, builds.Manifest{Tag: "t", Created: time.Unix(1, 0), Complete: true}.Write(s.store.Path(name)))
+		for _, link := range []string{s.vassal(name).Link, s.zerg(name, slots[0]).Link} {
+			require.NoError(t, os.WriteFile(link, nil, 0o644))
+		}
+		answerStats(t, s.vassal(name).Stats, "vassal.json")
+		answerStats(t, s.zerg(name, slots[0]).Stats, zerg)
+	}
+	return s
+}
+
+var pids = regexp.MustCompile(`"pid": [1-9][0-9]*`)
+
+// answerStats lets a socket say what was recorded, of processes that live.
+func answerStats(t *testing.T, socket, recorded string) {
+	t.Helper()
+	listener, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	if recorded == "" {
+		return
+	}
+	data, err := os.ReadFile(filepath.Join("testdata/stats", recorded))
+	require.NoError(t, err)
+	data = pids.ReplaceAll(data, []byte(`"pid": `+strconv.Itoa(os.Getpid())))
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write(data)
+			_ = conn.Close()
+		}
+	}()
+}
+
+func look(t *testing.T, o *Observer) Status {
+	t.Helper()
+	status, err := o.Look(t.Context())
+	require.NoError(t, err)
+	return status
+}
+
+func states(b BuildStatus) (states []WorkerState) {
+	for _, w := range b.Workers {
+		states = append(states, w.State)
+	}
+	return states
+}
+
+func TestObserver_TellsWhatEachWorkerDoes(t *testing.T) {
+	s := recordedSite(t, map[builds.Name]string{"a": "busy.json", "b": "paused.json"})
+
+	status := look(t, s.Observe(time.Minute))
+
+	a, b := status.Builds[0], status.Builds[1]
+	require.Equal(t, []WorkerState{WorkerBusy, WorkerIdle, WorkerCheaped, WorkerCheaped}, states(a))
+	require.Equal(t, []WorkerState{WorkerBusy, WorkerPaused, WorkerCheaped, WorkerCheaped}, states(b), "one rests only after its request")
+	require.Equal(t, Active, a.State)
+	require.Empty(t, a.Trouble)
+	require.Equal(t, int64(31), a.Requests)
+	busy := a.Workers[0]
+	require.Equal(t, "GET", busy.Request.Method)
+	require.Equal(t, "/slow", busy.Request.Path, "a query is nobody's to read")
+	require.Positive(t, busy.MemoryBytes)
+	require.Equal(t, time.Unix(1795544910, 0), busy.Started)
+	require.Equal(t, []int{1, 2, 3, 4}, []int{a.Workers[0].ID, a.Workers[1].ID, a.Workers[2].ID, a.Workers[3].ID})
+	require.InDelta(t, busy.RunningSeconds/float64(busy.Requests), busy.AverageResponseSeconds, 1e-6)
+}
+
+func TestObserver_ShowsQueriesWhereTheyAreAskedFor(t *testing.T) {
+	s := recordedSite(t, map[builds.Name]string{"a": "busy.json"})
+	s.config.Dashboard.Queries = true
+
+	text, err := json.Marshal(look(t, s.Observe(time.Minute)))
+
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"path":"/slow?token=secret\u0026s=2"`)
+	require.NotContains(t, string(text), "sessionid")
+}
+
+func TestObserver_WhatHangsCostsItsOwnBuildOnly(t *testing.T) {
+	s := recordedSite(t, map[builds.Name]string{"a": "busy.json", "b": "", "c": "paused.json"})
+	o := s.Observe(300 * time.Millisecond)
+	look(t, o) // sizes and memory are read once
+	start := time.Now()
+
+	status := look(t, o)
+
+	require.Less(t, time.Since(start), 2*time.Second)
+	require.Equal(t, 4, status.Builds[0].WorkersMax)
+	require.Equal(t, 4, status.Builds[2].WorkersMax)
+	hung := status.Builds[1]
+	require.Equal(t, "the workers' stats socket does not answer: they start, or hang", hung.Trouble)
+	require.Equal(t, Starting, hung.State)
+	require.Empty(t, hung.Workers)
+}
+
+func TestObserver_SaysThatTheVassalHasDied(t *testing.T) {
+	s := recordedSite(t, map[builds.Name]string{"a": "busy.json"})
+	require.NoError(t, os.Remove(s.vassal("a").Stats))
+
+	a := look(t, s.Observe(time.Minute)).Builds[0]
+
+	require.Equal(t, "the vassal, which holds the sockets, does not run", a.Trouble)
+	require.Equal(t, Active, a.State, "its workers answer what is left")
+}
+
+func TestStatus_HasNoPathOfThisMachine(t *testing.T) {
+	s := recordedSite(t, map[builds.Name]string{"a": "busy.json", "b": ""})
+	entry, err := s.journal.Begin(builds.Intent{Task: "activate", Args: []string{s.root + "/x", "b"}})
+	require.NoError(t, err)
+	entry.Step("copy "+s.root+"/y", time.Second, "open "+s.root+": denied")
+	require.NoError(t, entry.End(builds.Outcome{
+		Result: builds.Failed, Error: "see " + s.log("b.zerg.log") + " and /usr/lib/python3/dist-packages/x.py, asked for http://live.localhost/a/b",
+	}))
+
+	text, err := json.Marshal(look(t, s.Observe(300*time.Millisecond)))
+
+	require.NoError(t, err)
+	require.NotContains(t, string(text), s.root)
+	require.NotContains(t, string(text), "/usr/")
+	require.Contains(t, string(text), "see deploy/logs/b.zerg.log and …/x.py, asked for http://live.localhost/a/b")
+	require.NotContains(t, string(text), os.TempDir()+"/")
+}
+
+func TestStatus_SaysWhatToDoAboutWhatIsHalfDone(t *testing.T) {
+	s := recordedSite(t, nil)
+	_, err := s.journal.Begin(builds.Intent{Task: "stage", Args: []string{"b"}})
+	require.NoError(t, err)
+
+	text, err := json.Marshal(look(t, s.Observe(0)).HalfDone)
+
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"task":"stage b"`)
+	require.Contains(t, string(text), `"next":"finish it with mage resume, or take it back with mage undo"`)
+}
+
+func answered(pid int, requests, micros int64) []reading {
+	r := reading{slot: slots[0]}
+	r.instance.PID = pid
+	text := `{"requests": ` + strconv.FormatInt(requests, 10) + `, "running_time": ` + strconv.FormatInt(micros, 10) + `}`
+	if err := json.Unmarshal([]byte(`{"pid": `+strconv.Itoa(pid)+`, "workers": [`+text+`]}`), &r.instance); err != nil {
+		panic(err)
+	}
+	return []reading{r}
+}
+
+func TestRates_AreOverTheLastSeconds(t *testing.T) {
+	s, start := &seen{}, time.Unix(1000, 0)
+	at := func(seconds float64) time.Time { return start.Add(time.Duration(seconds * float64(time.Second))) }
+
+	requests, perSecond, average := s.rates(answered(1, 100, 1e6), at(0))
+	require.Equal(t, int64(100), requests)
+	require.Zero(t, perSecond, "nobody knows when they came")
+	require.Zero(t, average)
+
+	_, perSecond, average = s.rates(answered(1, 110, 2e6), at(1))
+	require.Equal(t, 10.0, perSecond)
+	require.Equal(t, 0.1, average)
+
+	for i := range 6 {
+		_, perSecond, average = s.rates(answered(1, 110, 2e6), at(1.5+float64(i)/2))
+	}
+	require.Zero(t, perSecond, "three seconds later they are over")
+	require.Zero(t, average)
+
+	_, perSecond, _ = s.rates([]reading{{slot: slots[0], err: context.DeadlineExceeded}}, at(5))
+	require.Zero(t, perSecond, "who does not answer has not begun anew")
+	_, perSecond, _ = s.rates(answered(1, 113, 2e6), at(5.5))
+	require.InDelta(t, 1, perSecond, 0.2)
+
+	requests, perSecond, _ = s.rates(answered(2, 3, 1e6), at(6))
+	require.Equal(t, int64(3), requests, "another master counts anew")
+	require.InDelta(t, 1, perSecond, 0.2)
+
+	_, perSecond, _ = s.rates(answered(2, 10000, 1e6), at(600))
+	require.Zero(t, perSecond, "what has come while nobody looked says nothing about now")
+}
+
+func TestRequestSince_KnowsWhatTheLookBeforeHasSeen(t *testing.T) {
+	s, w, second := &seen{}, worker{"zerg", 1}, int64(1000)
+	now := time.Unix(second, 0).Add(900 * time.Millisecond)
+
+	require.Equal(t, 900*time.Millisecond, s.requestSince(w, 5, second, now))
+	s.samples = []sample{{at: now}}
+	require.Equal(t, 1400*time.Millisecond, s.requestSince(w, 5, second, now.Add(500*time.Millisecond)), "the same one")
+	later := now.Add(600 * time.Millisecond)
+	require.Equal(t, 600*time.Millisecond, s.requestSince(w, 6, second, later), "another one, which was not there then")
+	require.Zero(t, s.requestSince(w, 7, second+60, later), "clocks differ")
+}
+
+func TestSeldom_WaitsForTheFirstValueOnly(t *testing.T) {
+	s := seldom[string, int32]{every: time.Nanosecond}
+	var reads atomic.Int32
+	block := make(chan struct{})
+	slow := func() int32 {
+		n := reads.Add(1)
+		if n > 1 {
+			<-block
+		}
+		return n
+	}
+
+	require.Equal(t, int32(1), s.get(t.Context(), "k", slow))
+	require.Equal(t, int32(1), s.get(t.Context(), "k", slow), "the old value, while the new one is read")
+	require.Equal(t, int32(1), s.get(t.Context(), "k", slow))
+	require.Eventually(t, func() bool { return reads.Load() == 2 }, 10*time.Second, time.Millisecond, "one reads for all")
+	close(block)
+	require.Eventually(t, func() bool { return s.get(t.Context(), "k", slow) >= 2 }, 10*time.Second, time.Millisecond)
+
+	s.forget()
+	s.forget()
+	require.Empty(t, s.values)
+}
+
+func TestSeldom_WaitsNoLongerThanItMay(t *testing.T) {
+	s := seldom[string, int]{every: time.Hour}
+	block := make(chan struct{})
+	defer close(block)
+
+	require.Zero(t, s.get(ended(t.Context()), "k", func() int { <-block; return 1 }))
+}
+
+func TestClip_KeepsAnAddressShort(t *testing.T) {
+	require.Equal(t, "/a", clip("/a"))
+	require.Equal(t, strings.Repeat("é", 300)+"…", clip(strings.Repeat("é", 5000)))
+	require.Equal(t, "/\uFFFD", clip("/\xff"))
+}
