@@ -120,8 +120,13 @@ func (d *Dashboard) look(w http.ResponseWriter, r *http.Request) *snapshot {
 	return snapshot
 }
 
-// writeLimit is how long a viewer may take to take an event.
-const writeLimit = 10 * time.Second
+const (
+	// writeLimit is how long a viewer may take to take an event.
+	writeLimit = 10 * time.Second
+	// streamLimit is how long somebody watches before they come again: an nginx that
+	// has reloaded keeps its old workers for as long as they serve somebody.
+	streamLimit = 10 * time.Minute
+)
 
 func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -143,8 +148,11 @@ func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) {
 		}
 		return control.Flush()
 	}
+	limit := time.After(streamLimit)
 	for err := send([]byte("retry: 500\n\n")); err == nil; {
 		select {
+		case <-limit:
+			return
 		case event := <-viewer.events:
 			err = send(event)
 		case <-r.Context().Done():

@@ -170,7 +170,8 @@ func (s *Site) Down(ctx context.Context) error {
 	})
 }
 
-// NginxReload writes nginx's configuration, lets nginx check it, and reloads.
+// NginxReload writes nginx's configuration, lets nginx check it, and reloads; the
+// dashboard takes over what concerns it.
 func (s *Site) NginxReload(ctx context.Context) error {
 	return s.changing(ctx, "nginxReload", s.nginxReload)
 }
@@ -183,7 +184,12 @@ func (s *Site) nginxReload(ctx context.Context) error {
 	if err := s.renderServers(programs); err != nil {
 		return fmt.Errorf("reload nginx: %w", err)
 	}
-	return s.reloadNginx(ctx, s.stack(programs))
+	servers := s.stack(programs)
+	if err := s.reloadNginx(ctx, servers); err != nil {
+		return err
+	}
+	s.startDashboard(ctx, servers)()
+	return nil
 }
 
 func (s *Site) reloadNginx(ctx context.Context, servers stack.Stack) error {

@@ -32,8 +32,8 @@ import os, time
 def application(environ, start_response):
     environ["wsgi.input"].read()
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
-    if path == "/slow":
-        time.sleep(float(query))
+    if path.startswith("/slow"):
+        time.sleep(float(query.partition("&")[0]))
     body = ("%s %s\n" % (os.environ["HADJANGO_BUILD"], environ["HTTP_HOST"])).encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]

@@ -1,0 +1,358 @@
+package site_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/proc"
+	"github.com/hadjango/hadjango/site"
+)
+
+// page is what the dashboard's page does: it keeps what the events tell, and
+// comes again when the connection is lost.
+type page struct {
+	mu     sync.Mutex
+	now    site.Status
+	events int
+	opened int
+}
+
+// openPage watches until the test ends.
+func (s testSite) openPage(host string) *page {
+	p := &page{}
+	ctx, cancel := context.WithCancel(context.Background())
+	var group sync.WaitGroup
+	group.Go(func() {
+		for ctx.Err() == nil {
+			p.watch(ctx, s.address, host)
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	s.t.Cleanup(func() { cancel(); group.Wait() })
+	return p
+}
+
+func (p *page) watch(ctx context.Context, address, host string) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/uwsgi/events", nil)
+	if err != nil {
+		return
+	}
+	request.Host = host
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	if err != nil || response.StatusCode != http.StatusOK {
+		return
+	}
+	defer response.Body.Close()
+	p.add(func() { p.opened++ })
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, 1<<20)
+	for event := ""; lines.Scan(); {
+		if name, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+			event = name
+		}
+		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+			p.add(func() { p.take(event, []byte(data)) })
+		}
+	}
+}
+
+func (p *page) add(change func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change()
+}
+
+func (p *page) take(event string, data []byte) {
+	p.events++
+	switch event {
+	case "status":
+		p.now = site.Status{}
+		_ = json.Unmarshal(data, &p.now)
+	case "builds":
+		var change struct {
+			Names  []builds.Name
+			Builds []site.BuildStatus
+		}
+		_ = json.Unmarshal(data, &change)
+		known := map[builds.Name]site.BuildStatus{}
+		for _, b := range append(p.now.Builds, change.Builds...) {
+			known[b.Name] = b
+		}
+		p.now.Builds = nil
+		for _, name := range change.Names {
+			p.now.Builds = append(p.now.Builds, known[name])
+		}
+	}
+}
+
+// awaits returns when the page shows something.
+func (p *page) awaits(t *testing.T, what string, shows func(site.Status) bool) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return shows(p.now)
+	}, time.Minute, 5*time.Millisecond, what)
+}
+
+func (p *page) count(which func() int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return which()
+}
+
+func shown(status site.Status) string {
+	var words []string
+	for _, b := range status.Builds {
+		words = append(words, strings.TrimSpace(fmt.Sprintf("%s %s %s", b.Name, b.State, b.Pointer)))
+	}
+	return strings.Join(words, ", ")
+}
+
+func (s testSite) statusJSON() (status site.Status, text string) {
+	s.t.Helper()
+	code, _, text := s.get("live.localhost", "/uwsgi/status.json")
+	require.Equal(s.t, http.StatusOK, code, text)
+	require.NoError(s.t, json.Unmarshal([]byte(text), &status))
+	return status, text
+}
+
+func TestDashboard_FollowsWhatHappens(t *testing.T) {
+	s := newTestSite(t, "")
+	s.kept()
+	s.call("up")
+	page := s.openPage("stage.localhost")
+	page.awaits(t, "an empty site, all of whose servers run", func(now site.Status) bool {
+		return len(now.Builds) == 0 && now.Servers.Up() && now.Servers.Dashboard && now.Kept
+	})
+
+	for _, step := range []struct{ task, shows string }{
+		{"init", "a active live, b active stage"},
+		{"createBuild c", "a active live, b active stage, c stopped"},
+		{"activate c", "a active live, b active stage, c active"},
+		{"stage c", "a active live, b active, c active stage"},
+		{"swapLive", "a active stage, b active, c active live"},
+		{"deactivate b", "a active stage, b idle, c active live"},
+		{"rm b", "a active stage, c active live"},
+	} {
+		s.call(step.task)
+		page.awaits(t, step.task, func(now site.Status) bool { return shown(now) == step.shows })
+		status, _ := s.statusJSON()
+		require.Equal(t, step.shows, shown(status))
+		page.awaits(t, step.task+" in the journal", func(now site.Status) bool { return now.Journal[0].Title() == step.task })
+	}
+
+	own, err := s.Status(t.Context())
+	require.NoError(t, err)
+	served, text := s.statusJSON()
+	require.Equal(t, own.LiveURL, served.LiveURL)
+	require.Equal(t, own.Builds[0].Created.UnixNano(), served.Builds[0].Created.UnixNano())
+	require.Positive(t, served.Builds[0].MemoryBytes)
+	require.Positive(t, served.Builds[0].SizeBytes)
+	require.Positive(t, served.Builds[1].Requests)
+	require.NotContains(t, text, s.dir)
+	_, _, metrics := s.get("stage.localhost", "/uwsgi/metrics")
+	require.Contains(t, metrics, `hadjango_build_info{build="c",pointer="live",state="active",tag="untracked"} 1`)
+	require.Contains(t, metrics, `hadjango_server_up{server="nginx"} 1`)
+}
+
+func TestDashboard_NamesNoPathOfTheMachine(t *testing.T) {
+	s := newTestSite(t, "build: [[no-such-program]]\n")
+	s.kept()
+	s.call("up")
+	require.ErrorContains(t, s.CreateBuild(t.Context(), "a"), s.dir)
+	require.Error(t, s.Activate(t.Context(), "zz"))
+
+	_, text := s.statusJSON()
+
+	require.Contains(t, text, "no-such-program")
+	require.NotContains(t, text, s.dir)
+	require.NotContains(t, text, filepath.Base(s.dir))
+}
+
+func TestDashboard_ShowsWhatIsAskedForAndNoQuery(t *testing.T) {
+	s := newTestSite(t, "")
+	s.kept()
+	s.call("init")
+	conn, err := net.Dial("tcp", s.address)
+	require.NoError(t, err)
+	defer conn.Close()
+
+	_, err = io.WriteString(conn, "GET /slow\"'<script>&\\?3&secret HTTP/1.1\r\nHost: live.localhost\r\nX-Odd: \x01\x1b\xff\r\nCookie: hidden\r\n\r\n")
+	require.NoError(t, err)
+
+	require.Eventually(t, func() bool {
+		status, text := s.statusJSON()
+		require.NotContains(t, text, "<script")
+		require.NotContains(t, text, "secret")
+		require.NotContains(t, text, "hidden")
+		require.Empty(t, status.Builds[0].Trouble)
+		for _, w := range status.Builds[0].Workers {
+			if w.Request != nil {
+				require.Equal(t, "/slow\"'<script>&\\", w.Request.Path)
+				require.Equal(t, site.WorkerBusy, w.State)
+				return true
+			}
+		}
+		return false
+	}, 30*time.Second, 50*time.Millisecond)
+}
+
+// elsewhere is an address of this machine from which a visitor is none of this machine's.
+func elsewhere(t *testing.T) string {
+	t.Helper()
+	addresses, err := net.InterfaceAddrs()
+	require.NoError(t, err)
+	for _, a := range addresses {
+		prefix, err := netip.ParsePrefix(a.String())
+		if err == nil && prefix.Addr().Is4() && !prefix.Addr().IsLoopback() {
+			return prefix.Addr().String()
+		}
+	}
+	t.Skip("this machine has no address but its own")
+	return ""
+}
+
+func TestDashboard_IsRefusedToOthersUntilTheyAreNamed(t *testing.T) {
+	outside := elsewhere(t)
+	for _, by := range []string{"pointer", "reload"} {
+		t.Run(by, func(t *testing.T) {
+			s := newTestSite(t, "switch: "+by+"\n")
+			_, port, err := net.SplitHostPort(s.address)
+			require.NoError(t, err)
+			config := strings.Replace(s.read("hadjango.yml"), `listen: ["127.0.0.1:`, `listen: ["*:`, 1)
+			s.reopen(config)
+			s.kept()
+			s.call("init")
+			foreign := net.JoinHostPort(outside, port)
+
+			for _, host := range []string{"live.localhost", "stage.localhost"} {
+				for _, path := range []string{"/uwsgi/", "/uwsgi/status.json", "/uwsgi/events", "/uwsgi/metrics"} {
+					status, _, body := s.ask(foreign, host, path)
+					require.Equal(t, http.StatusForbidden, status, path)
+					require.Contains(t, body, "dashboard: {allow: [192.0.2.0/24]}")
+				}
+				status, _, _ := s.get(host, "/uwsgi/status.json")
+				require.Equal(t, http.StatusOK, status)
+			}
+			require.Equal(t, http.StatusForbidden, s.askForwarded("203.0.113.9"), "something on this machine forwards")
+			require.Equal(t, http.StatusForbidden, s.askForwarded("127.0.0.1"))
+			require.NotContains(t, s.readLog("nginx.access.log"), "/uwsgi/", "a new live is watched by that log")
+
+			s.reopen(config + "dashboard: {allow: [" + outside + "]}\n")
+			s.kept()
+			s.call("nginxReload")
+			status, _, _ := s.ask(foreign, "live.localhost", "/uwsgi/status.json")
+			require.Equal(t, http.StatusOK, status)
+			require.Equal(t, http.StatusOK, s.askForwarded(outside))
+			require.Equal(t, http.StatusForbidden, s.askForwarded("203.0.113.9"))
+		})
+	}
+}
+
+// askForwarded asks as a program on this machine that stands in front of nginx.
+func (s testSite) askForwarded(visitor string) int {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+s.address+"/uwsgi/status.json", nil)
+	require.NoError(s.t, err)
+	request.Host = "live.localhost"
+	request.Header.Set("X-Forwarded-For", visitor)
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	require.NoError(s.t, err)
+	require.NoError(s.t, response.Body.Close())
+	return response.StatusCode
+}
+
+func TestDashboard_ComesBackAndSoDoWhoWatch(t *testing.T) {
+	s := newTestSite(t, "")
+	s.kept()
+	s.call("init")
+	page := s.openPage("live.localhost")
+	const whole = "a active live, b active stage"
+	opened := func() int { return page.opened }
+	again := func(what string) {
+		t.Helper()
+		before, events := page.count(opened), page.count(func() int { return page.events })
+		require.Eventually(t, func() bool {
+			return page.count(opened) >= before && page.count(func() int { return page.events }) > events+3
+		}, time.Minute, 10*time.Millisecond, what)
+		page.awaits(t, what, func(now site.Status) bool { return shown(now) == whole && now.Servers.Dashboard })
+	}
+	again("at first")
+
+	first := s.helper("dashboard")
+	require.NoError(t, first.Signal(syscall.SIGKILL))
+	require.Eventually(t, func() bool { return page.count(opened) == 2 }, time.Minute, 5*time.Millisecond, "the keeper brings it back")
+	again("after kill -9")
+
+	require.NoError(t, os.Remove(filepath.Join(s.dir, "deploy/run/dashboard.sock")))
+	require.Eventually(t, func() bool { return page.count(opened) == 3 }, time.Minute, 5*time.Millisecond, "a socket that is taken away")
+	again("with a socket of its own")
+
+	s.call("nginxReload")
+	again("after nginx has reloaded")
+
+	require.NoError(t, s.nginx()[0].Signal(syscall.SIGKILL))
+	again("after nginx's master was killed")
+
+	require.NoError(t, os.Rename(filepath.Join(s.dir, "deploy/logs/dashboard.log"), filepath.Join(s.dir, "deploy/logs/dashboard.log.1")))
+	before := s.helper("dashboard")
+	s.call("nginxReload")
+	require.NotEqual(t, before, s.helper("dashboard"), "it writes into a new log")
+	require.FileExists(t, filepath.Join(s.dir, "deploy/logs/dashboard.log"))
+	again("with a new log")
+
+	running := s.helper("dashboard")
+	s.call("up")
+	require.Equal(t, running, s.helper("dashboard"), "up leaves what runs")
+	s.call("down")
+	require.False(t, running.Alive())
+	s.call("up")
+	again("after down and up")
+}
+
+func TestDashboard_RunsAsWhoTheServersAre(t *testing.T) {
+	s := newTestSite(t, "")
+	s.kept()
+	s.call("up")
+	dashboard := s.helper("dashboard")
+	var socket syscall.Stat_t
+	require.NoError(t, syscall.Stat(filepath.Join(s.dir, "deploy/run/dashboard.sock"), &socket))
+
+	_, own := proc.OwnedBy(dashboard.PID, socket.Uid)
+	require.True(t, own)
+	_, emperors := proc.OwnedBy(s.emperor("zergs")[0].PID, socket.Uid)
+	require.True(t, emperors)
+	require.Equal(t, uint32(0o600), socket.Mode&0o777)
+}
+
+func TestDashboard_IsNoReasonNotToServe(t *testing.T) {
+	s := newTestSite(t, "")
+	var err error
+	s.Site, err = site.Open(s.dir, site.Options{Reporter: s.notes, Dashboard: []string{"/bin/false"}})
+	require.NoError(t, err)
+
+	s.call("init")
+
+	require.Contains(t, s.notes.String(), "start the dashboard: it ended at once")
+	s.requireServes("live.localhost", "a")
+	status, _, body := s.get("live.localhost", "/uwsgi/")
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, body, "The dashboard does not run.")
+}
