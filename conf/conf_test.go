@@ -18,7 +18,7 @@ func TestFiles_AreAllThereAreToReplace(t *testing.T) {
 
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"emperor.ini.tmpl", "empty.html", "nginx.conf.tmpl", "systemd.service.tmpl", "unavailable.html", "upstream.conf.tmpl", "vassal.ini.tmpl", "zerg.ini.tmpl",
+		"emperor.ini.tmpl", "empty.html", "forbidden.html", "nginx.conf.tmpl", "systemd.service.tmpl", "unavailable.html", "upstream.conf.tmpl", "vassal.ini.tmpl", "zerg.ini.tmpl",
 	}, names)
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/browser"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/site"
 )
@@ -355,4 +356,34 @@ func TestDashboard_IsNoReasonNotToServe(t *testing.T) {
 	status, _, body := s.get("live.localhost", "/uwsgi/")
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, body, "The dashboard does not run.")
+}
+
+// What a person sees before anything is deployed says what to do and how the
+// servers are, and becomes the site without being touched.
+func TestPerson_SeesThatNothingIsDeployedAndThenTheSite(t *testing.T) {
+	s := newTestSite(t, "")
+	s.kept()
+	s.call("up")
+	tab := s.openBrowser(t)
+	says := func(text string) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			return strings.Contains(browser.Eval[string](tab, "document.body.innerText"), text)
+		}, time.Minute, 20*time.Millisecond, text)
+	}
+
+	tab.Open(liveURL + "/")
+	says("go tool mage init")
+	says("All servers run.")
+	s.call("createBuild a")
+	says("Build a is stopped.")
+
+	require.NoError(t, s.helper("keep").Signal(syscall.SIGKILL))
+	says("Not running: the keeper. Start them with mage up.")
+	require.NoError(t, s.helper("dashboard").Signal(syscall.SIGKILL))
+	require.Eventually(t, func() bool { return browser.Eval[bool](tab, "document.querySelector('#now').hidden") }, time.Minute, 20*time.Millisecond,
+		"nobody says how the servers are")
+
+	s.call("init")
+	says("a live.localhost")
 }

@@ -22,7 +22,7 @@ func writeStatus(w io.Writer, status site.Status) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(w, "\nlive   %s\nstage  %s\n%s\n", status.LiveURL, status.StageURL, servers(status)); err != nil {
+	if _, err := fmt.Fprintf(w, "\nlive       %s\nstage      %s\ndashboard  %s\n%s\n", status.LiveURL, status.StageURL, status.DashboardURL, servers(status)); err != nil {
 		return err
 	}
 	if status.HalfDone == nil {
@@ -75,8 +75,11 @@ func result(r site.Past) string {
 }
 
 func servers(status site.Status) string {
-	if status.Servers.Up() && status.Kept {
+	if status.Servers.Up() && status.Kept && status.Servers.Dashboard {
 		return "servers run"
+	}
+	if status.Servers.Up() && status.Kept {
+		return "servers run, but the dashboard does not: mage up"
 	}
 	if status.Servers.Up() {
 		return "servers run, but one that dies is not brought back: mage up"

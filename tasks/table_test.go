@@ -15,13 +15,13 @@ import (
 
 func TestWriteStatus_IsWhatWeRead(t *testing.T) {
 	status := site.Status{
-		Servers: stack.Health{Vassals: true, Zergs: true, Nginx: true}, Kept: true,
+		Servers: stack.Health{Vassals: true, Zergs: true, Nginx: true, Dashboard: true}, Kept: true,
 		Builds: []site.BuildStatus{
 			{Name: "a", Pointer: "live", State: site.Active, Port: 2000, Tag: "v1", WorkersReady: 2, WorkersBusy: 1, WorkersMax: 4, MemoryBytes: 70 << 20, SizeBytes: 55 << 20, SharedBytes: 51 << 20},
 			{Name: "b", State: site.Stopped, Port: 2010, Tag: "v1-dirty", SizeBytes: 3 << 29, SharedBytes: 3 << 29},
 			{Name: "aa", State: site.Incomplete, Port: 2260, SizeBytes: 4 << 10},
 		},
-		LiveURL: "http://live.localhost:8080/", StageURL: "http://stage.localhost:8080/",
+		LiveURL: "http://live.localhost:8080/", StageURL: "http://stage.localhost:8080/", DashboardURL: "http://live.localhost:8080/uwsgi/",
 	}
 	var up, down strings.Builder
 
@@ -36,6 +36,8 @@ func TestWriteStatus_IsWhatWeRead(t *testing.T) {
 	require.NoError(t, writeStatus(&half, status))
 	require.Contains(t, half.String(), "\nhalf done: swapLive, begun at 2026-11-24 18:00:00 by ann on web1 (process 7), was cut short"+
 		" · finish it with mage resume, or take it back with mage undo\n")
+	status.Servers.Dashboard = false
+	require.Equal(t, "servers run, but the dashboard does not: mage up", servers(status))
 	require.Contains(t, down.String(), "emperor of zergs runs, nginx down · start them: mage up")
 }
 
