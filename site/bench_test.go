@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/load"
+	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/site"
 )
 
@@ -84,13 +87,17 @@ func (w *way) measure(s testSite, host string) {
 // cpuSeconds is the processor time that the site's servers have taken so far.
 func (s testSite) cpuSeconds() (sum float64) {
 	for _, p := range s.processes() {
-		fs, err := procfs.NewProc(p.PID)
-		require.NoError(s.t, err)
-		stat, err := fs.Stat()
-		require.NoError(s.t, err)
-		sum += stat.CPUTime()
+		sum += s.cpuOf(p)
 	}
 	return sum
+}
+
+func (s testSite) cpuOf(p proc.Process) float64 {
+	fs, err := procfs.NewProc(p.PID)
+	require.NoError(s.t, err)
+	stat, err := fs.Stat()
+	require.NoError(s.t, err)
+	return stat.CPUTime()
 }
 
 // addDemoPath adds a server to nginx that reaches build a as the demo did.
@@ -113,6 +120,55 @@ func (s testSite) addDemoPath() {
 `, s.address, s.portOf("a"))
 	text := strings.TrimSpace(string(template))
 	s.write("conf/nginx.conf.tmpl", strings.TrimSuffix(text, "}")+server)
+}
+
+// BenchmarkDashboard compares, in one run, the requests per second of the small
+// application while nobody looks at the dashboard and while 50 do. The viewers, the
+// clients and the servers share the machine's cores; dashboard-cpu-ms/s is the
+// processor time that the dashboard itself takes in a second for all of the 50.
+//
+//	go test ./site -run '^$' -bench Dashboard -benchtime 5x
+func BenchmarkDashboard(b *testing.B) {
+	s := newTestSite(b, "")
+	s.kept()
+	s.call("init")
+	dashboard := s.helper("dashboard")
+	var alone, watched way
+	var cpu float64
+	for b.Loop() {
+		alone.measure(s, "live.localhost")
+		leave := s.watchedBy(50)
+		before := s.cpuOf(dashboard)
+		watched.measure(s, "live.localhost")
+		cpu += s.cpuOf(dashboard) - before
+		leave()
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(alone.rate(), "alone-req/s")
+	b.ReportMetric(watched.rate(), "watched-req/s")
+	b.ReportMetric(watched.rate()/alone.rate(), "watched/alone-req/s")
+	b.ReportMetric(watched.cost()/alone.cost(), "watched/alone-cpu")
+	b.ReportMetric(cpu/watched.seconds*1000, "dashboard-cpu-ms/s")
+}
+
+// watchedBy lets that many look at the dashboard until leave is called.
+func (s testSite) watchedBy(count int) (leave func()) {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var viewers sync.WaitGroup
+	for range count {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address+"/uwsgi/events", nil)
+		require.NoError(s.t, err)
+		request.Host = "live.localhost"
+		response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+		require.NoError(s.t, err)
+		require.Equal(s.t, http.StatusOK, response.StatusCode)
+		viewers.Go(func() {
+			defer response.Body.Close()
+			_, _ = io.Copy(io.Discard, response.Body)
+		})
+	}
+	return func() { cancel(); viewers.Wait() }
 }
 
 func (s testSite) millis(do func() error) float64 {
