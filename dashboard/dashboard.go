@@ -136,7 +136,7 @@ func (d *Dashboard) events(w http.ResponseWriter, r *http.Request) {
 	viewer, err := d.hub.join()
 	if err != nil {
 		w.Header().Set("Retry-After", "5")
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		http.Error(w, "The dashboard: "+err.Error()+".", http.StatusServiceUnavailable)
 		return
 	}
 	defer d.hub.leave(viewer)

@@ -283,7 +283,7 @@ func TestEvents_AreForSoManyAtOnce(t *testing.T) {
 	response, body := ask(t, http.MethodGet, url+"events")
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
 	require.NotEmpty(t, response.Header.Get("Retry-After"))
-	require.Contains(t, body, "Too many watch")
+	require.Contains(t, body, "too many watch")
 
 	second.close()
 	require.Eventually(t, func() bool {

@@ -46,7 +46,7 @@ type viewer struct {
 // viewerEvents is how many events a viewer may be late.
 const viewerEvents = 4
 
-var errTooMany = errors.New("Too many watch this site already.") //nolint:staticcheck // it is for a person, as it is
+var errTooMany = errors.New("too many watch this site already")
 
 // join lets somebody watch; who begins sees at once what is known.
 func (h *hub) join() (*viewer, error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"syscall"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/command"
 	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/internal/watch"
@@ -238,24 +238,13 @@ func (s *Site) startKeeper(ctx context.Context) error {
 
 const keeperPoll = 5 * time.Millisecond
 
-// spawnKeeper gives it a session of its own, so that no terminal's end and no
-// Ctrl-C reaches it, and an environment that does not depend on whose shell
-// this is.
+// spawnKeeper gives it an environment that does not depend on whose shell this is.
 func (s *Site) spawnKeeper() error {
-	log, err := os.OpenFile(s.log("keeper.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	cmd := exec.Command(s.keep[0], s.keep[1:]...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", log, log
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "HOME=" + os.Getenv("HOME"), "HADJANGO_SITE=" + s.root}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	go func() { _ = cmd.Wait() }()
-	return nil
+	_, err := command.Server{
+		Args: s.keep, Dir: "/", Log: s.log("keeper.log"),
+		Env: []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "HOME=" + os.Getenv("HOME"), "HADJANGO_SITE=" + s.root},
+	}.Start()
+	return err
 }
 
 func (s *Site) endKeeper(ctx context.Context) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hadjango/hadjango/internal/command"
 	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/proc"
 )
@@ -72,29 +72,16 @@ func (d Dashboard) isThis(p proc.Process) bool {
 	return slices.Equal(env, d.Env) && files.Same(filepath.Join(dir, "exe"), d.Program[0]) && files.Same(filepath.Join(dir, "fd/2"), d.Log)
 }
 
-// startDashboard gives it a session of its own, so that no terminal's end and no
-// Ctrl-C reaches it.
 func (s Stack) startDashboard(ctx context.Context) error {
-	if err := s.User.Append(s.Dashboard.Log); err != nil {
+	d := s.Dashboard
+	if err := s.User.Append(d.Log); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(s.Dashboard.Log, os.O_WRONLY|os.O_APPEND, 0)
+	ended, err := command.Server{Args: d.Program, Env: d.Env, Dir: "/", Log: d.Log}.Start()
 	if err != nil {
 		return err
 	}
-	defer log.Close()
-	cmd := exec.Command(s.Dashboard.Program[0], s.Dashboard.Program[1:]...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = "/", log, log, s.Dashboard.Env
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	if err := waitAnswer(ctx, s.Dashboard.Socket, ended); err != nil {
-		return fmt.Errorf("%w; it wrote:\n%s\nthe whole log: %s", err, lastWords(s.Dashboard.Log), s.Dashboard.Log)
-	}
-	return nil
+	return waitServer(ctx, d.Socket, d.Log, ended)
 }
 
 // endDashboard ends it at once: nobody loses a request of the site by it.

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"syscall"
 	"time"
 
+	"github.com/hadjango/hadjango/internal/command"
 	"github.com/hadjango/hadjango/internal/lines"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/internal/watch"
@@ -32,31 +32,28 @@ func (s Stack) upEmperor(ctx context.Context, e Emperor, report Report) error {
 	return nil
 }
 
-// startEmperor starts it in a session of its own, so that no terminal's end
-// and no Ctrl-C reaches it.
 func (s Stack) startEmperor(ctx context.Context, e Emperor) error {
-	log, err := os.OpenFile(e.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
 	// a socket left by a dead emperor would answer nobody, but a file there
 	// must not be taken for the new one's
 	if err := os.Remove(e.Stats); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	cmd := exec.Command(s.Programs.UWSGI, "--ini", e.Config)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, log, log
-	// the workers inherit this, so it must not depend on whose shell started them
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=" + s.User.Home, "PYTHONDONTWRITEBYTECODE=1"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: s.User.Credential()}
-	if err := cmd.Start(); err != nil {
+	ended, err := command.Server{
+		Args: []string{s.Programs.UWSGI, "--ini", e.Config}, Dir: s.Dir, Log: e.Log, Credential: s.User.Credential(),
+		// the workers inherit this, so it must not depend on whose shell started them
+		Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=" + s.User.Home, "PYTHONDONTWRITEBYTECODE=1"},
+	}.Start()
+	if err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	if err := waitAnswer(ctx, e.Stats, ended); err != nil {
-		return fmt.Errorf("%w; it wrote:\n%s\nthe whole log: %s", err, lastWords(e.Log), e.Log)
+	return waitServer(ctx, e.Stats, e.Log, ended)
+}
+
+// waitServer waits for the socket of a server that was started, and says what it
+// wrote when it has ended.
+func waitServer(ctx context.Context, socket, log string, ended <-chan error) error {
+	if err := waitAnswer(ctx, socket, ended); err != nil {
+		return fmt.Errorf("%w; it wrote:\n%s\nthe whole log: %s", err, lastWords(log), log)
 	}
 	return nil
 }

@@ -3,15 +3,12 @@ package uwsgi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/internal/proc"
 )
@@ -267,7 +264,11 @@ func exchangeStats(ctx context.Context, socket string, into any) (owner uint32, 
 	if err := json.NewDecoder(printable{conn}).Decode(into); err != nil {
 		return 0, err
 	}
-	return peer(conn.(*net.UnixConn))
+	peer, err := proc.Peer(conn)
+	if err != nil {
+		return 0, err
+	}
+	return peer.Uid, nil
 }
 
 // printable reads with blanks in place of control characters. uWSGI writes those
@@ -283,23 +284,6 @@ func (p printable) Read(data []byte) (int, error) {
 		}
 	}
 	return n, err
-}
-
-// peer returns the user who listens at the other end.
-func peer(conn *net.UnixConn) (uid uint32, err error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		credential, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-		if err == nil {
-			uid = credential.Uid
-		}
-		failed = err
-	})
-	return uid, errors.Join(err, failed)
 }
 
 // signal sends a signal to a process that a stats socket has named, if it

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"errors"
 	"net"
 	"time"
 
@@ -18,16 +19,22 @@ func Listener(socket string) (Process, bool) {
 		return Process{}, false
 	}
 	defer conn.Close()
-	raw, err := conn.(*net.UnixConn).SyscallConn()
+	peer, err := Peer(conn)
 	if err != nil {
-		return Process{}, false
-	}
-	var peer *unix.Ucred
-	var failed error
-	err = raw.Control(func(fd uintptr) { peer, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
-	if err != nil || failed != nil {
 		return Process{}, false
 	}
 	p, err := Open(int(peer.Pid))
 	return p, err == nil && p.Alive()
+}
+
+// Peer tells who listens at the other end of a connection to a unix socket.
+func Peer(conn net.Conn) (*unix.Ucred, error) {
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var peer *unix.Ucred
+	var failed error
+	err = raw.Control(func(fd uintptr) { peer, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	return peer, errors.Join(err, failed)
 }
