@@ -25,6 +25,7 @@ type Observer struct {
 	limit time.Duration
 	// looking is held by who looks.
 	looking sync.Mutex
+	tree    seldom[string, proc.Tree]
 	memory  seldom[builds.Name, memoryUse]
 	files   seldom[filesKey, filesUse]
 	past    journalCache
@@ -55,6 +56,7 @@ type memoryUse struct {
 func (s *Site) Observe(limit time.Duration) *Observer {
 	return &Observer{
 		site: s, limit: limit, seen: map[builds.Name]*seen{},
+		tree:   seldom[string, proc.Tree]{every: memoryEvery},
 		memory: seldom[builds.Name, memoryUse]{every: memoryEvery}, files: seldom[filesKey, filesUse]{every: filesEvery},
 	}
 }
@@ -200,7 +202,7 @@ func (o *Observer) lookAtProcesses(ctx context.Context, b *BuildStatus, seen *se
 		return
 	}
 	o.lookAtQueue(b, vassal)
-	memory := o.memory.get(ctx, b.Name, func() memoryUse { return memoryUseOf(append(zergs, vassal)) })
+	memory := o.memory.get(ctx, b.Name, func() memoryUse { return memoryUseOf(append(zergs, vassal), o.processes()) })
 	b.MemoryBytes = memory.sum
 	now := time.Now()
 	for _, zerg := range zergs {
@@ -238,10 +240,20 @@ func (o *Observer) lookAtQueue(b *BuildStatus, vassal reading) {
 	b.ListenQueue, b.ListenQueueMax = queue.Length, queue.Limit
 }
 
-func memoryUseOf(instances []reading) memoryUse {
+// processes are those of the machine, looked at once for all builds.
+func (o *Observer) processes() proc.Tree {
+	return o.tree.get(context.Background(), "", readTree)
+}
+
+func readTree() proc.Tree {
+	tree, _ := proc.ReadTree()
+	return tree
+}
+
+func memoryUseOf(instances []reading, tree proc.Tree) memoryUse {
 	use := memoryUse{byPID: map[int]uint64{}}
 	for _, r := range instances {
-		for _, p := range proc.Family(r.instance.PID) {
+		for _, p := range tree.Family(r.instance.PID) {
 			if pss, err := proc.Memory(p.PID); err == nil {
 				use.byPID[p.PID] = pss
 				use.sum += pss
@@ -254,7 +266,7 @@ func memoryUseOf(instances []reading) memoryUse {
 // memoryOf is the memory that a build's processes take.
 func (s *Site) memoryOf(ctx context.Context, name builds.Name) uint64 {
 	vassal, zergs := s.readInstances(ctx, name)
-	return memoryUseOf(append(zergs, vassal)).sum
+	return memoryUseOf(append(zergs, vassal), readTree()).sum
 }
 
 // add adds an instance's workers to a build.

@@ -109,14 +109,19 @@ func (h Health) Up() bool { return h.Vassals && h.Zergs && h.Nginx }
 
 // Health looks at the servers.
 func (s Stack) Health() Health {
-	all := s.processes()
 	return Health{
-		Vassals: len(pick(all, s.Vassals.PIDFile, s.Vassals.Title)) > 0,
-		Zergs:   len(pick(all, s.Zergs.PIDFile, s.Zergs.Title)) > 0,
-		Nginx:   len(pick(all, s.Nginx.PIDFile, "")) > 0 || s.titledNginx(),
+		Vassals: s.runs(s.Vassals.PIDFile, s.Vassals.Title),
+		Zergs:   s.runs(s.Zergs.PIDFile, s.Zergs.Title),
+		Nginx:   s.titledNginx() || s.runs(s.Nginx.PIDFile, ""),
 
 		Dashboard: s.Dashboard.runs(),
 	}
+}
+
+// runs looks at one process where that tells, and else at all there are.
+func (s Stack) runs(pidFile, title string) bool {
+	pid, err := readPID(pidFile)
+	return err == nil && proc.IsUnder(pid, s.Dir, serverPrograms...) || len(s.find(pidFile, title)) > 0
 }
 
 // titledNginx tells whether nginx runs where this process may not see the files

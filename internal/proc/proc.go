@@ -121,19 +121,50 @@ func Family(pid int) []Process {
 	if err != nil {
 		return nil
 	}
-	all, err := procfs.AllProcs()
+	tree, err := ReadTree()
 	if err != nil {
 		return []Process{root}
 	}
-	children := map[int][]Process{}
-	for _, p := range all {
+	return tree.descendants(root)
+}
+
+// Tree is who has started whom, at one moment, of all processes of this machine.
+type Tree struct {
+	all      map[int]Process
+	children map[int][]Process
+}
+
+// ReadTree looks at all processes, which takes a while where there are many.
+func ReadTree() (Tree, error) {
+	found, err := procfs.AllProcs()
+	if err != nil {
+		return Tree{}, err
+	}
+	tree := Tree{map[int]Process{}, map[int][]Process{}}
+	for _, p := range found {
 		if s, err := p.Stat(); err == nil {
-			children[s.PPID] = append(children[s.PPID], Process{p.PID, s.Starttime})
+			process := Process{p.PID, s.Starttime}
+			tree.all[p.PID] = process
+			tree.children[s.PPID] = append(tree.children[s.PPID], process)
 		}
 	}
+	return tree, nil
+}
+
+// Family returns the process that had the pid and all its descendants; nothing
+// when there was none.
+func (t Tree) Family(pid int) []Process {
+	root, ok := t.all[pid]
+	if !ok {
+		return nil
+	}
+	return t.descendants(root)
+}
+
+func (t Tree) descendants(root Process) []Process {
 	family := []Process{root}
 	for i := 0; i < len(family); i++ {
-		family = append(family, children[family[i].PID]...)
+		family = append(family, t.children[family[i].PID]...)
 	}
 	return family
 }
@@ -167,6 +198,16 @@ func Under(dir string, programs ...string) ([]Process, error) {
 		}
 	}
 	return found, nil
+}
+
+// IsUnder tells whether a process is one that [Under] would find.
+func IsUnder(pid int, dir string, programs ...string) bool {
+	p, err := procfs.NewProc(pid)
+	if err != nil || !runs(p, programs) || !touches(p, dir) {
+		return false
+	}
+	process, err := Open(pid)
+	return err == nil && process.Alive()
 }
 
 // WithEnv returns the processes that were started with any of the variables,
