@@ -30,6 +30,8 @@ type hub struct {
 	// last is the last look, told what the viewers know.
 	last, told *snapshot
 	history    []sample
+	// complaint is what was wrong at the last look.
+	complaint string
 }
 
 func newHub(observer Observer, options Options) *hub {
@@ -89,20 +91,27 @@ func (h *hub) tick() {
 func (h *hub) look() (*snapshot, error) {
 	got, err, _ := h.looking.Do("", func() (any, error) {
 		status, err := h.observer.Look(context.Background())
-		if err != nil {
-			h.log.Error("look at the site", "error", err)
-			return nil, err
-		}
-		snapshot := newSnapshot(status)
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.last = snapshot
-		return snapshot, nil
+		if err != nil {
+			h.complain(err)
+			return nil, err
+		}
+		h.last, h.complaint = newSnapshot(status), ""
+		return h.last, nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return got.(*snapshot), nil
+}
+
+// complain says once what goes on being wrong.
+func (h *hub) complain(err error) {
+	if h.complaint != err.Error() {
+		h.complaint = err.Error()
+		h.log.Error("look at the site", "error", err)
+	}
 }
 
 // recent is the last look, or another one if that was too long ago.

@@ -28,7 +28,9 @@ var (
 	size     = regexp.MustCompile(`^[0-9]+[kmg]?$`)
 	server   = regexp.MustCompile(`^([A-Za-z0-9.-]+:[0-9]{1,5}|unix:/[A-Za-z0-9._/:+@-]+)$`)
 	network  = regexp.MustCompile(`^[0-9a-fA-F:.]+(/[0-9]{1,3})?$`)
-	pointer  = regexp.MustCompile(`^(live|stage)$`)
+	// nginx takes what follows a colon in proxy_pass for a URI
+	beforeURI = regexp.MustCompile(`^[^:]*$`)
+	pointer   = regexp.MustCompile(`^(live|stage)$`)
 )
 
 func (site Site) check() error {
@@ -51,6 +53,7 @@ func (site Site) check() error {
 	}
 	if site.Dashboard != "" {
 		c.socket("dashboard", site.Dashboard)
+		c.match(beforeURI, "dashboard socket", site.Dashboard)
 	}
 	c.server("live", site.Live)
 	c.server("stage", site.Stage)

@@ -343,6 +343,27 @@ func TestDashboard_RunsAsWhoTheServersAre(t *testing.T) {
 	require.Equal(t, uint32(0o600), socket.Mode&0o777)
 }
 
+func TestDashboard_IsStartedAnewWithTheProgramThatUpIs(t *testing.T) {
+	s := newTestSite(t, "")
+	s.kept()
+	s.call("up")
+	before := s.helper("dashboard")
+	next := filepath.Join(s.dir, "next", filepath.Base(os.Args[0]))
+	program, err := os.ReadFile("/proc/self/exe")
+	require.NoError(t, err)
+	s.write("next/"+filepath.Base(next), string(program))
+	require.NoError(t, os.Chmod(next, 0o755))
+	s.Site, err = site.Open(s.dir, site.Options{Reporter: s.notes, Keeper: []string{next, "keep"}, Dashboard: []string{next, "dashboard"}, Wait: time.Minute})
+	require.NoError(t, err)
+
+	s.call("up")
+
+	require.False(t, before.Alive())
+	running, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", s.helper("dashboard").PID))
+	require.NoError(t, err)
+	require.Equal(t, next, running)
+}
+
 func TestDashboard_IsNoReasonNotToServe(t *testing.T) {
 	s := newTestSite(t, "")
 	var err error

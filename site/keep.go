@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/builds"
@@ -102,10 +101,31 @@ func (s *Site) keepOnce(ctx context.Context) error {
 		<-changed.Events
 		cancel(errChanged)
 	}()
+	if err := s.showAgain(ctx); err != nil {
+		s.reporter.Note(fmt.Sprintf("keep: %v · again in %s", err, keepPauseMost))
+		defer time.AfterFunc(keepPauseMost, func() { cancel(errChanged) }).Stop()
+	}
 	if err := proc.AwaitEnd(ctx, s.kept(ctx)); !errors.Is(err, errChanged) {
 		return err
 	}
 	return nil
+}
+
+// showAgain starts the dashboard if it has died. Nobody waits for a task that runs
+// meanwhile, and none is in its way; but who ends this keeper, to end all servers
+// then, finds it started.
+func (s *Site) showAgain(ctx context.Context) error {
+	if s.isDown() {
+		return nil
+	}
+	return s.stack(stack.Programs{}).UpDashboard(context.WithoutCancel(ctx), s.noteNew)
+}
+
+// noteNew notes what has happened to a server, and not that nothing has.
+func (s *Site) noteNew(server, what string) {
+	if what != "runs" {
+		s.noteServer(server, what)
+	}
 }
 
 var errChanged = errors.New("a task has changed the site")
@@ -137,8 +157,7 @@ func (s *Site) isWhole(ctx context.Context) bool {
 		}
 		return s.eachOrphan(ctx, name, func(uwsgi.Unit) error { return errOrphaned })
 	}
-	health := s.health()
-	return health.Up() && (health.Dashboard || len(s.dashboard) == 0) && s.eachBuild(ctx, orphaned) == nil
+	return s.health().Up() && s.eachBuild(ctx, orphaned) == nil
 }
 
 var errOrphaned = errors.New("its workers hold the sockets of a vassal that has died")
@@ -165,15 +184,13 @@ func (s *Site) mend(ctx context.Context) error {
 		if s.isDown() || s.isWhole(ctx) {
 			return nil
 		}
-		ctx, cancel := within(ctx, s.config.Timeouts.Start, "start")
-		defer cancel()
-		var dashboard errgroup.Group
-		dashboard.Go(func() error { return s.stack(stack.Programs{}).UpDashboard(ctx, s.noteServer) })
 		programs, err := stack.FindPrograms(ctx, s.config.Python)
 		if err != nil {
-			return errors.Join(err, dashboard.Wait())
+			return err
 		}
-		trouble := errors.Join(s.stack(programs).Up(ctx, s.waitVassals, s.noteServer), dashboard.Wait())
+		ctx, cancel := within(ctx, s.config.Timeouts.Start, "start")
+		defer cancel()
+		trouble := s.stack(programs).Up(ctx, s.waitVassals, s.noteServer)
 		return errors.Join(trouble, s.eachBuild(ctx, func(ctx context.Context, name builds.Name) error {
 			return s.eachOrphan(ctx, name, func(unit uwsgi.Unit) error {
 				s.reporter.Note(fmt.Sprintf("build %s: %v: they are moved", name, errOrphaned))

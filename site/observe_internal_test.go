@@ -3,8 +3,10 @@ package site
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/config"
+	"github.com/hadjango/hadjango/uwsgi"
 )
 
 // recordedSite is a site whose builds' instances say what was recorded from
@@ -102,6 +105,23 @@ func TestObserver_TellsWhatEachWorkerDoes(t *testing.T) {
 	require.Equal(t, time.Unix(1795544910, 0), busy.Started)
 	require.Equal(t, []int{1, 2, 3, 4}, []int{a.Workers[0].ID, a.Workers[1].ID, a.Workers[2].ID, a.Workers[3].ID})
 	require.InDelta(t, busy.RunningSeconds/float64(busy.Requests), busy.AverageResponseSeconds, 1e-6)
+}
+
+func TestStateOf_IsWhatTheKernelAndUWSGISay(t *testing.T) {
+	dead := exec.Command("true")
+	require.NoError(t, dead.Run())
+	for want, worker := range map[WorkerState]string{
+		WorkerIdle:     `{"pid": 1, "accepting": 1, "status": "idle", "apps": [{}], "cores": [{}]}`,
+		WorkerBusy:     `{"pid": 1, "accepting": 1, "status": "pause", "apps": [{}], "cores": [{}, {"in_request": 1}]}`,
+		WorkerPaused:   `{"pid": 1, "accepting": 1, "status": "pause", "apps": [{}], "cores": [{}]}`,
+		WorkerStarting: `{"pid": 1, "accepting": 0, "status": "idle", "apps": []}`,
+		WorkerCheaped:  `{"pid": 1, "accepting": 0, "status": "cheap"}`,
+		WorkerGone:     fmt.Sprintf(`{"pid": %d, "accepting": 1, "status": "busy", "apps": [{}]}`, dead.Process.Pid),
+	} {
+		var w uwsgi.Worker
+		require.NoError(t, json.Unmarshal([]byte(worker), &w))
+		require.Equal(t, want, stateOf(w))
+	}
 }
 
 func TestObserver_ShowsQueriesWhereTheyAreAskedFor(t *testing.T) {

@@ -73,6 +73,8 @@ func (d Dashboard) isThis(p proc.Process) bool {
 }
 
 func (s Stack) startDashboard(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, dashboardLimit, fmt.Errorf("not within %s", dashboardLimit))
+	defer cancel()
 	d := s.Dashboard
 	if err := s.User.Append(d.Log); err != nil {
 		return err
@@ -89,6 +91,9 @@ func (s Stack) endDashboard(ctx context.Context, limit time.Duration, report Rep
 	how := func(ctx context.Context, family []proc.Process) error { return endProcess(ctx, family[0]) }
 	return s.end(ctx, limit, "dashboard", s.Dashboard.processes(), how, report)
 }
+
+// dashboardLimit bounds its start, which takes some milliseconds.
+const dashboardLimit = 10 * time.Second
 
 // endGrace is what a process gets to end by itself that has nothing to lose.
 const endGrace = 2 * time.Second

@@ -3,6 +3,7 @@ package uwsgi_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -58,6 +59,17 @@ func TestReadInstance_IsNotBlindedByAVisitorsHeaders(t *testing.T) {
 
 	require.NoError(t, err)
 	require.Len(t, instance.Workers, 4)
+}
+
+func TestInstance_KnowsTheQueuesOfTCPSocketsOnly(t *testing.T) {
+	var instance uwsgi.Instance
+	require.NoError(t, json.Unmarshal([]byte(`{"sockets": [
+		{"name": "/srv/a.app.sock", "queue": 0, "max_queue": 0},
+		{"name": "127.0.0.1:2001", "queue": 7, "max_queue": 1024}
+	]}`), &instance))
+
+	require.Equal(t, uwsgi.Queue{Length: 7, Limit: 1024}, instance.TCPQueue())
+	require.Zero(t, uwsgi.Instance{}.TCPQueue())
 }
 
 func TestReadInstance_OfASocketThatHangsEndsWithItsContext(t *testing.T) {
