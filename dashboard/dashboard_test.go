@@ -218,7 +218,7 @@ func TestEvents_ManyWhoWatchShareEachLook(t *testing.T) {
 		}
 	}
 
-	require.LessOrEqual(t, shop.looks.Load()-before, int64(time.Since(start)/(100*time.Millisecond))+1)
+	require.LessOrEqual(t, shop.looks.Load()-before, int64(time.Since(start)/(100*time.Millisecond))+2)
 }
 
 func TestStatus_AskedForByManyAtOnceIsOneLook(t *testing.T) {
@@ -250,13 +250,13 @@ func TestEvents_WhoIsSlowHoldsUpNobody(t *testing.T) {
 	require.NoError(t, err)
 	viewer := watch(t, url)
 
-	for i := range 30 {
+	for i := range 15 {
 		shop.change(func(c *counted) { c.now.StageURL = fmt.Sprint("now ", i) })
 		viewer.awaits("status", fmt.Sprintf(`"stage_url":"now %d"`, i))
 	}
 
 	slow := bufio.NewReader(conn)
-	for seen := ""; !strings.Contains(seen, `"stage_url":"now 29"`); {
+	for seen := ""; !strings.Contains(seen, `"stage_url":"now 14"`); {
 		seen, err = slow.ReadString('\n')
 		require.NoError(t, err, "it is told all there is when it goes on")
 	}

@@ -52,6 +52,9 @@ func (s *Site) ListenForDashboard() (net.Listener, error) {
 	if err := errors.Join(s.foreign, s.user.Become()); err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)
 	}
+	if _, err := os.Stat(s.run); err != nil {
+		return nil, fmt.Errorf("dashboard: %w; mage up starts the servers, and the dashboard with them", err)
+	}
 	release, err := builds.Lock(ended(context.Background()), s.runFile("dashboard.lock"), s.holder("dashboard"))
 	if err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)

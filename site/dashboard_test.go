@@ -364,6 +364,30 @@ func TestDashboard_IsStartedAnewWithTheProgramThatUpIs(t *testing.T) {
 	require.Equal(t, next, running)
 }
 
+func TestDashboard_ThatCannotStartIsInNoServersWay(t *testing.T) {
+	s := newTestSite(t, "")
+	s.kept()
+	s.call("init")
+	socket := filepath.Join(s.dir, "deploy/run/dashboard.sock")
+	require.NoError(t, os.Remove(socket))
+	require.NoError(t, os.MkdirAll(filepath.Join(socket, "in the way"), 0o755))
+	require.Eventually(t, func() bool {
+		return strings.Contains(s.readLog("dashboard.log"), "dashboard.sock: directory not empty")
+	},
+		time.Minute, 5*time.Millisecond)
+
+	nginx := s.nginx()[0]
+	require.NoError(t, nginx.Signal(syscall.SIGKILL))
+	require.Eventually(t, func() bool {
+		status, err := s.Status(t.Context())
+		return err == nil && status.Servers.Up() && s.pid("nginx.pid") != nginx.PID && s.answers()
+	}, 30*time.Second, 5*time.Millisecond, "the keeper keeps the servers")
+
+	require.NoError(t, os.RemoveAll(socket))
+	s.call("up")
+	s.statusJSON()
+}
+
 func TestDashboard_IsNoReasonNotToServe(t *testing.T) {
 	s := newTestSite(t, "")
 	var err error
