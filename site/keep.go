@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -92,40 +93,41 @@ func (s *Site) keepOnce(ctx context.Context) error {
 	if err := changed.Add(s.lockFile()); err != nil {
 		return err
 	}
+	// what ends from here on is noticed, however long it takes to look at the rest
+	kept := s.kept(ctx)
 	if !s.isWhole(ctx) {
 		return s.mend(ctx)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	again := func() { cancel(errChanged) }
 	go func() {
 		<-changed.Events
-		cancel(errChanged)
+		again()
 	}()
-	if err := s.showAgain(ctx); err != nil {
-		s.reporter.Note(fmt.Sprintf("keep: %v · again in %s", err, keepPauseMost))
-		defer time.AfterFunc(keepPauseMost, func() { cancel(errChanged) }).Stop()
-	}
-	if err := proc.AwaitEnd(ctx, s.kept(ctx)); !errors.Is(err, errChanged) {
+	var shown sync.WaitGroup
+	defer shown.Wait()
+	shown.Go(func() { s.showAgain(ctx, again) })
+	if err := proc.AwaitEnd(ctx, kept); !errors.Is(err, errChanged) {
 		return err
 	}
 	return nil
 }
 
-// showAgain starts the dashboard if it has died. Nobody waits for a task that runs
-// meanwhile, and none is in its way; but who ends this keeper, to end all servers
-// then, finds it started.
-func (s *Site) showAgain(ctx context.Context) error {
-	if s.isDown() {
-		return nil
+// showAgain starts the dashboard if it has died, and says when to look again.
+// Nobody waits for a task that runs meanwhile, and none is in its way; but who ends
+// this keeper, to end all servers then, finds it started.
+func (s *Site) showAgain(ctx context.Context, again func()) {
+	servers := s.stack(stack.Programs{})
+	if len(s.dashboard) == 0 || s.isDown() || servers.Health().Dashboard {
+		return
 	}
-	return s.stack(stack.Programs{}).UpDashboard(context.WithoutCancel(ctx), s.noteNew)
-}
-
-// noteNew notes what has happened to a server, and not that nothing has.
-func (s *Site) noteNew(server, what string) {
-	if what != "runs" {
-		s.noteServer(server, what)
+	if err := servers.UpDashboard(context.WithoutCancel(ctx), s.noteServer); err != nil {
+		s.reporter.Note(fmt.Sprintf("keep: %v · again in %s", err, keepPauseMost))
+		time.AfterFunc(keepPauseMost, again)
+		return
 	}
+	again()
 }
 
 var errChanged = errors.New("a task has changed the site")

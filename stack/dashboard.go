@@ -44,22 +44,26 @@ func (s Stack) UpDashboard(ctx context.Context, report Report) error {
 	if len(s.Dashboard.Program) == 0 {
 		return nil
 	}
+	if s.Dashboard.isUp() {
+		report("dashboard", "runs")
+		return nil
+	}
 	for _, p := range s.Dashboard.processes() {
-		if s.Dashboard.isThis(p) {
-			report("dashboard", "runs")
-			return nil
-		}
 		if err := endProcess(ctx, p); err != nil {
 			return fmt.Errorf("start the dashboard anew: %w", err)
 		}
 	}
 	start := time.Now()
-	if err := s.startDashboard(ctx); err != nil {
+	// another may have started it meanwhile, the keeper for one
+	if err := s.startDashboard(ctx); err != nil && !s.Dashboard.isUp() {
 		return fmt.Errorf("start the dashboard: %w", err)
 	}
 	report("dashboard", fmt.Sprintf("started in %.1f s", time.Since(start).Seconds()))
 	return nil
 }
+
+// isUp tells whether what would be started now runs.
+func (d Dashboard) isUp() bool { return slices.ContainsFunc(d.processes(), d.isThis) }
 
 // isThis tells whether a process is what would be started now.
 func (d Dashboard) isThis(p proc.Process) bool {
