@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -74,7 +75,10 @@ func open(t testing.TB, parent context.Context) *Browser {
 	b := &Browser{t: t, observed: newObserved()}
 	ctx, cancel := chromedp.NewContext(parent, chromedp.WithListener(b.observed.see))
 	b.ctx = ctx
-	require.NoError(t, chromedp.Do(ctx, enableNetwork))
+	_, err := chromedp.Run(ctx, enableNetwork)
+	require.NoError(t, err)
+	_, err = chromedp.Run(ctx, focused)
+	require.NoError(t, err)
 	t.Cleanup(func() {
 		b.explain()
 		cancel()
@@ -82,10 +86,11 @@ func open(t testing.TB, parent context.Context) *Browser {
 	return b
 }
 
-var enableNetwork = chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-	_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
-	return err
-})
+var enableNetwork = call(network.Enable, network.EnableParams{})
+
+// focused lets the page have the focus, which no window without a screen has:
+// else it is told nothing of what is focused in it.
+var focused = call(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 
 // Tab opens another tab.
 func (b *Browser) Tab() *Browser {

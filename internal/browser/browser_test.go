@@ -1,12 +1,15 @@
 package browser_test
 
 import (
+	"bytes"
 	"fmt"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/internal/browser"
@@ -26,7 +29,7 @@ func start(t *testing.T, pages map[string]string) *browser.Browser {
 		}
 		http.SetCookie(w, &http.Cookie{Name: "seen", Value: "yes", Path: "/"})
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		fmt.Fprintf(w, "<!doctype html><title>A page</title><link rel=icon href=data:,>%s<p id=cookie>%s</p>", page, r.Header.Get("Cookie"))
+		fmt.Fprintf(w, "<!doctype html><meta name=viewport content=width=device-width><title>A page</title><link rel=icon href=data:,>%s<p id=cookie>%s</p>", page, r.Header.Get("Cookie"))
 	}))
 	t.Cleanup(server.Close)
 	return browser.Start(t, strings.TrimPrefix(server.URL, "http://"), "live.localhost", "stage.localhost")
@@ -61,6 +64,64 @@ func TestBrowser_DoesWhatAPersonDoes(t *testing.T) {
 		require.Empty(t, browser.Eval[string](other, `document.querySelector("#cookie").innerText`))
 		other.RequireClean()
 	})
+}
+
+func TestBrowser_HasThePersonsEyesAndHands(t *testing.T) {
+	b := start(t, map[string]string{
+		"/": `<button aria-label="Do it" title="at once">x</button><input>
+			<script>
+				const seen = (what) => document.body.dataset[what] = "";
+				document.querySelector("button").addEventListener("pointerover", (e) => seen(e.pointerType));
+				document.querySelector("button").addEventListener("click", () => seen("click"));
+				document.querySelector("input").addEventListener("focus", () => seen("focus"));
+			</script>`,
+	})
+	prefers := func(query string) bool {
+		return browser.Eval[bool](b, fmt.Sprintf("matchMedia(%q).matches", query))
+	}
+	b.BeforeEachPage("window.before = true")
+
+	b.See(browser.Eyes{Width: 1000, Height: 500, Dark: true, Calm: true})
+	b.Open(host + "/")
+	require.True(t, browser.Eval[bool](b, "window.before"))
+	require.True(t, prefers("(width: 1000px) and (prefers-color-scheme: dark) and (prefers-reduced-motion: reduce)"))
+	b.Point("button")
+	b.Until(`"mouse" in document.body.dataset`)
+	b.Press(kb.Tab + kb.Tab)
+	b.Until(`"focus" in document.body.dataset`)
+	require.Contains(t, b.Spoken(), browser.Spoken{Role: "button", Name: "Do it", Description: "at once"})
+
+	b.See(browser.Eyes{Width: 360, Height: 500, Phone: true})
+	require.True(t, prefers("(width: 360px) and (prefers-color-scheme: light) and (prefers-reduced-motion: no-preference) and (pointer: coarse)"))
+	b.Tap("button")
+	b.Until(`"touch" in document.body.dataset && "click" in document.body.dataset`)
+	picture, err := png.DecodeConfig(bytes.NewReader(b.Picture()))
+	require.NoError(t, err)
+	require.Equal(t, []int{360, 500}, []int{picture.Width, picture.Height})
+	b.RequireClean()
+}
+
+// A stream of events has no end that anybody would wait for.
+func TestBrowser_DoesNotWaitForStreams(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/events" {
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprint(w, `<link rel=icon href=data:,><script>new EventSource("/events").onmessage = (e) => document.title = e.data</script>`)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "data: news\n\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	b := browser.Start(t, strings.TrimPrefix(server.URL, "http://"), "live.localhost")
+	t.Cleanup(server.CloseClientConnections)
+
+	b.Open(host + "/")
+	b.Until(`document.title === "news"`)
+	require.Contains(t, b.Loaded(), host+"/events")
+	b.RequireClean()
 }
 
 func TestBrowser_SeesWhatIsBroken(t *testing.T) {

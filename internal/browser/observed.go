@@ -23,10 +23,12 @@ type observed struct {
 	underWay map[network.RequestID]request
 }
 
-// request is one of a document's, which its loader stands for.
+// request is one of a document's, which its loader stands for. A stream of
+// events has no end that anybody waits for.
 type request struct {
 	url    string
 	loader cdp.LoaderID
+	stream bool
 }
 
 func newObserved() *observed { return &observed{underWay: map[network.RequestID]request{}} }
@@ -47,7 +49,9 @@ func (o *observed) underWaySoFar() []string {
 	defer o.mu.Unlock()
 	var urls []string
 	for _, r := range o.underWay {
-		urls = append(urls, r.url)
+		if !r.stream {
+			urls = append(urls, r.url)
+		}
 	}
 	return urls
 }
@@ -58,7 +62,7 @@ func (o *observed) see(event any) {
 	defer o.mu.Unlock()
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		o.underWay[e.RequestID] = request{e.Request.URL, e.LoaderID}
+		o.underWay[e.RequestID] = request{e.Request.URL, e.LoaderID, e.Type == network.ResourceTypeEventSource}
 	case *page.EventFrameNavigated:
 		o.leave(e.Frame)
 	case *network.EventResponseReceived:

@@ -15,6 +15,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// Updating tells whether golden files are to be written anew.
+func Updating() bool { return *update }
+
 // Require fails the test when got is not what testdata/name holds.
 func Require(t *testing.T, name, got string) {
 	t.Helper()
