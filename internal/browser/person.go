@@ -84,13 +84,18 @@ func (b *Browser) Tap(selector string) {
 	do(b, "tap "+selector, chromedp.TapXY(x, y))
 }
 
+// middle scrolls to it, and waits until that is on the screen: a finger touches
+// what is drawn.
 func (b *Browser) middle(selector string) (x, y float64) {
 	b.t.Helper()
-	place := Eval[[]float64](b, fmt.Sprintf(`(e => {
+	place := do(b, "find "+selector, chromedp.Evaluate[[]float64](fmt.Sprintf(`new Promise((found) => {
+		const e = document.querySelector(%q);
 		e.scrollIntoView({ block: "nearest" });
-		const box = e.getBoundingClientRect();
-		return [box.left + box.width / 2, box.top + box.height / 2];
-	})(document.querySelector(%q))`, selector))
+		requestAnimationFrame(() => requestAnimationFrame(() => {
+			const box = e.getBoundingClientRect();
+			found([box.left + box.width / 2, box.top + box.height / 2]);
+		}));
+	})`, selector), chromedp.EvalAwaitPromise))
 	return place[0], place[1]
 }
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -120,6 +121,12 @@ func Remove(path string) error {
 		return err
 	}
 	return SyncDir(filepath.Dir(path))
+}
+
+// Touch notes that a file or directory is used now.
+func Touch(path string) error {
+	now := time.Now()
+	return os.Chtimes(path, now, now)
 }
 
 // SyncDir makes the names in dir durable: a rename is only in memory until the
