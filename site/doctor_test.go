@@ -217,7 +217,7 @@ func TestDoctor_FindsWhatIsWrongWithTheServers(t *testing.T) {
 	// without hook-touch no zerg heals by itself
 	template, err := os.ReadFile("../conf/zerg.ini.tmpl")
 	require.NoError(t, err)
-	s.write("conf/zerg.ini.tmpl", strings.Replace(string(template), "hook-touch = {{.Socket}} writefifo:{{.FIFO}} q", "", 1))
+	s.write("conf/zerg.ini.tmpl", strings.Replace(string(template), "hook-touch = ", "; ", 1))
 	require.NoError(t, s.Init(t.Context()))
 	require.NoError(t, s.CreateBuild(t.Context(), "c"))
 	require.NoError(t, s.Activate(t.Context(), "c"))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -35,7 +36,7 @@ func (s *Site) Keep(ctx context.Context) error {
 	defer release()
 	s.wait = keepWait
 	for pause := keepPause; ctx.Err() == nil && !s.isDown() && s.exists(); {
-		if err := s.keepOnce(ctx); err == nil {
+		if err := s.keepOnce(ctx); err == nil || errors.Is(err, errEnded) {
 			pause = keepPause
 			continue
 		} else if ctx.Err() == nil {
@@ -97,6 +98,9 @@ func (s *Site) keepOnce(ctx context.Context) error {
 	kept := s.kept(ctx)
 	if !s.isWhole(ctx) {
 		return s.mend(ctx)
+	}
+	if !slices.Equal(kept, s.kept(ctx)) {
+		return nil // one has come meanwhile, and would not be waited for
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -192,15 +196,38 @@ func (s *Site) mend(ctx context.Context) error {
 		}
 		ctx, cancel := within(ctx, s.config.Timeouts.Start, "start")
 		defer cancel()
-		trouble := s.stack(programs).Up(ctx, s.waitVassals, s.noteServer)
-		return errors.Join(trouble, s.eachBuild(ctx, func(ctx context.Context, name builds.Name) error {
-			return s.eachOrphan(ctx, name, func(unit uwsgi.Unit) error {
-				s.reporter.Note(fmt.Sprintf("build %s: %v: they are moved", name, errOrphaned))
-				return s.zergs.Reattach(ctx, unit)
-			})
-		}))
+		trouble := s.stack(programs).Up(ctx, s.untilOneEnds(s.waitVassals), s.noteServer)
+		return errors.Join(trouble, s.untilOneEnds(s.moveOrphans)(ctx))
 	})
 }
+
+func (s *Site) moveOrphans(ctx context.Context) error {
+	return s.eachBuild(ctx, func(ctx context.Context, name builds.Name) error {
+		return s.eachOrphan(ctx, name, func(unit uwsgi.Unit) error {
+			s.reporter.Note(fmt.Sprintf("build %s: %v: they are moved", name, errOrphaned))
+			return s.zergs.Reattach(ctx, unit)
+		})
+	})
+}
+
+// untilOneEnds is a part of a mending that waits, and that is given up when one
+// of the processes ends that it may wait for: nobody but the keeper brings that
+// one back, so it must begin anew.
+func (s *Site) untilOneEnds(part func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		running := s.kept(ctx)
+		go func() {
+			if proc.AwaitEnd(ctx, running) == nil {
+				cancel(errEnded)
+			}
+		}()
+		return part(ctx)
+	}
+}
+
+var errEnded = errors.New("one more process has ended meanwhile")
 
 // downMark says that the servers were ended on purpose.
 func (s *Site) downMark() string { return s.deployFile("down") }
@@ -253,6 +280,19 @@ func (s *Site) startKeeper(ctx context.Context) error {
 		_, ok := s.keeper()
 		return ok, nil
 	})
+}
+
+// keepAgain starts the keeper where it has died, before a task that may take
+// long. No task depends on it.
+func (s *Site) keepAgain(ctx context.Context, title string) {
+	if len(s.keep) == 0 || title == "down" || s.isDown() || s.isKept() || !s.health().Up() {
+		return
+	}
+	if err := s.startKeeper(ctx); err != nil {
+		s.reporter.Note(fmt.Sprintf("the keeper does not run: %v", err))
+		return
+	}
+	s.reporter.Note("the keeper has died: it is started again")
 }
 
 const keeperPoll = 5 * time.Millisecond

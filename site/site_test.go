@@ -113,7 +113,7 @@ func exit(err error) {
 func asHelper(help func(*site.Site, context.Context) error) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	s, err := site.Open(os.Getenv("HADJANGO_SITE"), withHelpers(site.Options{}))
+	s, err := site.Open(os.Getenv("HADJANGO_SITE"), withHelpers(site.Options{Reporter: printer{}}))
 	if err != nil {
 		return err
 	}
@@ -142,12 +142,23 @@ func suite() error {
 	return tests.Exec()
 }
 
+// printer is a reporter whose words go into the keeper's log.
+type printer struct{}
+
+func (printer) Begin(name string) site.Step { fmt.Println(name); return printer{} }
+func (printer) Note(text string)            { fmt.Println(text) }
+func (printer) Progress(int, int)           {}
+func (printer) End(string, error)           {}
+
 // kept opens the site so that up starts its keeper and its dashboard.
 func (s *testSite) kept() {
 	s.t.Helper()
 	var err error
 	s.Site, err = site.Open(s.dir, withHelpers(site.Options{Reporter: s.notes, Wait: time.Minute}))
 	require.NoError(s.t, err)
+	// what the keeper mends just then is waited for
+	opened := s.Site
+	s.t.Cleanup(func() { require.NoError(s.t, opened.Down(context.Background())) })
 }
 
 func (s testSite) end() {

@@ -47,6 +47,7 @@ func (s *Site) changing(ctx context.Context, title string, verb func(context.Con
 		return verb(ctx)
 	}
 	return s.locked(ctx, title, func(ctx context.Context) error {
+		s.keepAgain(ctx, title)
 		cut, err := s.settleBefore(ctx, title)
 		if err != nil {
 			return fmt.Errorf("%s: %w", title, err)

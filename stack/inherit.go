@@ -67,6 +67,9 @@ func listening(p proc.Process, addresses []string) (sockets []*os.File, err erro
 	for _, entry := range entries {
 		number, _ := strconv.Atoi(entry.Name())
 		copied, err := unix.PidfdGetfd(pidfd, number, 0)
+		if errors.Is(err, unix.EBADF) {
+			continue // a connection that has ended meanwhile
+		}
 		if err != nil {
 			closeAll(sockets)
 			return nil, err

@@ -66,15 +66,19 @@ func (s Stack) socketsOf(orphans []proc.Process) (sockets []*os.File, err error)
 	return sockets, err
 }
 
-// retire asks workers to finish what they have and go.
+// retire asks workers to finish what they have and go: all at once, because they
+// close idle connections, whose clients must not come to the next that does.
 func retire(orphans []proc.Process, report Report) error {
+	var errs []error
 	for _, p := range orphans {
-		report("nginx", fmt.Sprintf("orphaned worker %d is told to finish", p.PID))
 		if err := p.Signal(syscall.SIGQUIT); err != nil {
-			return fmt.Errorf("end orphaned nginx worker %d: %w", p.PID, err)
+			errs = append(errs, fmt.Errorf("end orphaned nginx worker %d: %w", p.PID, err))
 		}
 	}
-	return nil
+	for _, p := range orphans {
+		report("nginx", fmt.Sprintf("orphaned worker %d is told to finish", p.PID))
+	}
+	return errors.Join(errs...)
 }
 
 func (s Stack) startNginx(ctx context.Context) error {
