@@ -250,8 +250,9 @@ func (s *Site) keeper() (proc.Process, bool) {
 	if !errors.As(err, &locked) {
 		return proc.Process{}, false
 	}
+	// one that was killed has the lock until the last of its threads has ended
 	p, err := proc.Open(locked.Holder.PID)
-	return p, err == nil
+	return p, err == nil && p.Alive()
 }
 
 func (s *Site) isKept() bool {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -110,6 +111,9 @@ func call(ctx context.Context, s *site.Site, title string) error {
 		return s.Stop(ctx, name)
 	case "rm":
 		return s.Remove(ctx, name)
+	case "makeIncrementalBuild":
+		_, err := s.MakeIncrementalBuild(ctx, name, "")
+		return err
 	case "buildWheels":
 		_, err := s.BuildWheels(ctx)
 		return err
@@ -133,6 +137,12 @@ func call(ctx context.Context, s *site.Site, title string) error {
 // there; 0 says that it has ended well.
 func (s testSite) runKilled(title, point string) int {
 	s.t.Helper()
+	if number, ok := strings.CutPrefix(point, opPoint); ok {
+		n, err := strconv.Atoi(number)
+		require.NoError(s.t, err)
+		pid, _ := s.runTraced(title, n)
+		return pid
+	}
 	child := exec.CommandContext(s.t.Context(), "/proc/self/exe")
 	child.Env = append(os.Environ(), killSite+"="+s.dir, killTask+"="+title, killPoint+"="+point)
 	var out bytes.Buffer
@@ -583,6 +593,8 @@ type walk struct {
 	title string
 	// before makes what the task needs, after takes back what it did.
 	before, after []string
+	// prepare is more of before.
+	prepare func(testSite)
 	// undone and done are the states of c, the build it is about.
 	undone, done site.State
 }
@@ -592,12 +604,13 @@ type walk struct {
 // ends well.
 func TestKilled_Anywhere(t *testing.T) {
 	for _, w := range []walk{
-		{"createBuild c", nil, []string{"rm c"}, "", site.Stopped},
-		{"activate c", nil, []string{"stop c"}, site.Stopped, site.Active},
-		{"stage c", nil, []string{"stage b", "stop c"}, site.Stopped, site.Active},
-		{"swapLive c", nil, []string{"swapLive", "stage b", "stop c"}, site.Stopped, site.Active},
-		{"deactivate c", []string{"activate c"}, nil, site.Active, site.Idle},
-		{"rm c", []string{"activate c"}, []string{"createBuild c"}, site.Active, ""},
+		{title: "createBuild c", after: []string{"rm c"}, undone: "", done: site.Stopped},
+		{title: "activate c", after: []string{"stop c"}, undone: site.Stopped, done: site.Active},
+		{title: "stage c", after: []string{"stage b", "stop c"}, undone: site.Stopped, done: site.Active},
+		{title: "swapLive c", after: []string{"swapLive", "stage b", "stop c"}, undone: site.Stopped, done: site.Active},
+		{title: "deactivate c", before: []string{"activate c"}, undone: site.Active, done: site.Idle},
+		{title: "rm c", before: []string{"activate c"}, after: []string{"createBuild c"}, undone: site.Active, done: ""},
+		{title: "makeIncrementalBuild c", prepare: func(s testSite) { s.unshare("c") }, undone: site.Stopped, done: site.Stopped},
 	} {
 		t.Run(w.title, func(t *testing.T) {
 			s := newKilledSite(t, "")
@@ -619,9 +632,36 @@ func (s testSite) walk(w walk) {
 		n++
 	}
 	whole := time.Since(start)
-	const moments = 9
+	const moments = 3
 	for i := range moments {
 		s.killAndMend(w, (whole * time.Duration(i) / moments).String(), ways[i%len(ways)])
+	}
+	s.walkFiles(w, ways)
+}
+
+// walkFiles kills the task before and after what it does to files.
+func (s testSite) walkFiles(w walk, ways []string) {
+	s.t.Helper()
+	const spread = 6
+	before := s.names()
+	s.begin(w)
+	maps.Copy(before, s.names())
+	_, points := s.runTraced(w.title, -1)
+	s.call(w.after...)
+	start := time.Now()
+	numbers := chosen(points, spread)
+	for i, n := range numbers {
+		s.killAndMend(w, opPoint+strconv.Itoa(n), ways[i%len(ways)])
+		s.requireNothingUnnamed(before, fmt.Sprintf("%s killed at %d, %s", w.title, n, points[n]))
+	}
+	s.t.Logf("%s: killed at %d of %d points of its files in %.0f s", w.title, len(numbers), len(points), time.Since(start).Seconds())
+}
+
+func (s testSite) begin(w walk) {
+	s.t.Helper()
+	s.call(w.before...)
+	if w.prepare != nil {
+		w.prepare(s)
 	}
 }
 
@@ -629,7 +669,7 @@ func (s testSite) walk(w walk) {
 func (s testSite) killAndMend(w walk, point, how string) (killed bool) {
 	s.t.Helper()
 	where := fmt.Sprintf("%s killed at point %s, then %s", w.title, point, how)
-	s.call(w.before...)
+	s.begin(w)
 	pid := s.runKilled(w.title, point)
 	killed = pid != 0
 	s.requireLiveIsWhole()
@@ -651,11 +691,11 @@ func (s testSite) killAndMend(w walk, point, how string) (killed bool) {
 	return killed
 }
 
-// mend tells whether the task was undone. Only what is deleted cannot be.
+// mend tells whether the task was undone. What is deleted, or shared, cannot be.
 func (s testSite) mend(how string) (undone bool) {
 	s.t.Helper()
 	err := call(s.t.Context(), s.Site, how)
-	if how == "undo" && err != nil && strings.Contains(err.Error(), "the removal has begun") {
+	if how == "undo" && err != nil && strings.Contains(err.Error(), "finish it with mage resume") {
 		how, err = "resume", call(s.t.Context(), s.Site, "resume")
 	}
 	require.NoError(s.t, err, how)
@@ -682,6 +722,37 @@ func TestKilled_InitAtEveryPoint(t *testing.T) {
 	s.requireServes("live.localhost", "a")
 	s.requireServes("stage.localhost", "b")
 	require.Nil(t, s.halfDone())
+}
+
+// Init is killed at what it does to files too, again and again and each time
+// later, and then ends well.
+func TestKilled_InitAtItsFiles(t *testing.T) {
+	s := newTestSite(t, "")
+	var killed []int
+	for n := 0; ; n = later(n) {
+		pid, points := s.runTraced("init", n)
+		if pid == 0 {
+			t.Logf("killed %d times; the last time it had %d points left", len(killed), len(points))
+			break
+		}
+		killed = append(killed, pid)
+	}
+	s.requireNoOrphans(killed...)
+	require.Greater(t, len(killed), 5)
+	s.requirePointed("a", "b")
+	s.requireServes("live.localhost", "a")
+	s.requireServes("stage.localhost", "b")
+	require.Nil(t, s.halfDone())
+	s.requireNoPartUnnamed()
+}
+
+// later is the next point at which init is killed. It has much less to do when
+// most of it is there.
+func later(n int) int {
+	if os.Getenv(allPoints) == "all" {
+		return n + 1
+	}
+	return n*3/2 + 1
 }
 
 func (s testSite) requireLiveIsWhole() {

@@ -1,12 +1,12 @@
 package site
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/uwsgi"
 	"github.com/hadjango/hadjango/uwsgiconf"
 )
@@ -183,16 +183,9 @@ func (s *Site) users(dir string, perm os.FileMode) error {
 	return fmt.Errorf("the directory %s is not %s's: name one in %s that is, or that does not exist yet", dir, s.user.Name, ConfigFile)
 }
 
-// makeDir sets the mode itself, whatever the umask.
 func makeDir(dir string, perm os.FileMode, give func(string) error) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, perm); err != nil {
-		return err
-	}
-	return errors.Join(os.Chmod(dir, perm), give(dir))
+	return files.MakeDir(dir, perm, give)
 }

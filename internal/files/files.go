@@ -42,6 +42,43 @@ func Symlink(target, path string) error {
 	return nil
 }
 
+// MakeDir makes a directory with the given permissions, whatever the umask, and
+// gives it to whom it is for before it has its name. One that is there is left
+// alone.
+func MakeDir(path string, perm fs.FileMode, give func(dir string) error) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	temp, err := os.MkdirTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(os.Chmod(temp, perm), give(temp)); err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
+	if err := renameNew(temp, path); err != nil {
+		return errors.Join(os.Remove(temp), exists(path, err))
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// renameNew takes nobody's place, where the file system can promise that.
+func renameNew(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		return os.Rename(from, to)
+	}
+	return err
+}
+
+// exists is nil where another has made the directory meanwhile.
+func exists(path string, failed error) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil
+	}
+	return fmt.Errorf("make directory %s: %w", path, failed)
+}
+
 // Append adds data to the file at path in one write, and makes the file, with
 // the given permissions, where there is none. Where a crash has torn the last
 // line, data begins on a new one. Two processes must not append at once.

@@ -1,6 +1,7 @@
 package files_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -139,11 +140,11 @@ func requireNames(t *testing.T, dir string, want ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	var names []string
+	names := []string{}
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	require.Equal(t, want, names)
+	require.ElementsMatch(t, want, names)
 }
 
 func TestAppend_BeginsANewLineAfterATornOne(t *testing.T) {
@@ -175,4 +176,35 @@ func TestRename_TakesThePlaceOfWhatIsThere(t *testing.T) {
 
 	requireFile(t, to, "new", 0o600)
 	require.NoFileExists(t, from)
+}
+
+func TestMakeDir_HasItsNameWhenItIsGiven(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "d")
+	given := ""
+	give := func(temp string) error {
+		require.NoDirExists(t, path)
+		info, err := os.Stat(temp)
+		require.NoError(t, err)
+		require.Equal(t, os.ModeDir|0o711, info.Mode())
+		given += "given "
+		return nil
+	}
+
+	require.NoError(t, files.MakeDir(path, 0o711, give))
+	require.NoError(t, files.MakeDir(path, 0o700, give))
+
+	require.Equal(t, "given ", given)
+	require.DirExists(t, path)
+	requireNames(t, dir, "d")
+}
+
+func TestMakeDir_ThatFailsLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	refused := errors.New("not yours")
+
+	err := files.MakeDir(filepath.Join(dir, "d"), 0o755, func(string) error { return refused })
+
+	require.ErrorIs(t, err, refused)
+	requireNames(t, dir)
 }
