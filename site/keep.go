@@ -34,7 +34,7 @@ func (s *Site) Keep(ctx context.Context) error {
 		return fmt.Errorf("keep: %w", err)
 	}
 	defer release()
-	s.wait = keepWait
+	s.wait = 0
 	for pause := keepPause; ctx.Err() == nil && !s.isDown() && s.exists(); {
 		if err := s.keepOnce(ctx); err == nil || errors.Is(err, errEnded) {
 			pause = keepPause
@@ -73,9 +73,6 @@ const (
 // keeping is what the keeper is called where tasks are.
 const keeping = "keep"
 
-// keepWait is how long a task may take, for the keeper: it has nothing else to do.
-const keepWait = 24 * time.Hour
-
 func wait(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -96,8 +93,14 @@ func (s *Site) keepOnce(ctx context.Context) error {
 	}
 	// what ends from here on is noticed, however long it takes to look at the rest
 	kept := s.kept(ctx)
-	if !s.isWhole(ctx) {
+	if !s.runs(ctx) {
 		return s.mend(ctx)
+	}
+	if err := s.eachBuild(ctx, s.hasNoOrphan); err != nil {
+		// a task that is under way says when it has ended
+		if moved, err := s.moveOrphans(ctx); moved || err != nil {
+			return err
+		}
 	}
 	if !slices.Equal(kept, s.kept(ctx)) {
 		return nil // one has come meanwhile, and would not be waited for
@@ -151,19 +154,23 @@ func (s *Site) kept(ctx context.Context) []proc.Process {
 	return processes
 }
 
-// isWhole tells whether all servers run and every zerg that answers is attached
-// to the vassal that runs now. That zergs come back is their emperor's business.
-func (s *Site) isWhole(ctx context.Context) bool {
-	orphaned := func(ctx context.Context, name builds.Name) error {
+// runs tells whether all servers and all vassals that are to run do. That zergs
+// come back is their emperor's business.
+func (s *Site) runs(ctx context.Context) bool {
+	vassal := func(ctx context.Context, name builds.Name) error {
 		if _, err := os.Lstat(s.vassal(name).Link); err != nil {
 			return nil
 		}
-		if _, err := uwsgi.ReadInstance(ctx, s.vassal(name).Stats); err != nil {
-			return err
-		}
-		return s.eachOrphan(ctx, name, func(uwsgi.Unit) error { return errOrphaned })
+		_, err := uwsgi.ReadInstance(ctx, s.vassal(name).Stats)
+		return err
 	}
-	return s.health().Up() && s.eachBuild(ctx, orphaned) == nil
+	return s.health().Up() && s.eachBuild(ctx, vassal) == nil
+}
+
+// hasNoOrphan tells whether every zerg of a build that answers is attached to
+// the vassal that runs now.
+func (s *Site) hasNoOrphan(ctx context.Context, name builds.Name) error {
+	return s.eachOrphan(ctx, name, func(uwsgi.Unit) error { return errOrphaned })
 }
 
 var errOrphaned = errors.New("its workers hold the sockets of a vassal that has died")
@@ -181,13 +188,11 @@ func (s *Site) eachOrphan(ctx context.Context, name builds.Name, do func(uwsgi.U
 	return errors.Join(errs...)
 }
 
-// mend starts the servers that do not run, with the configuration they had, and
-// moves workers to the vassal that runs now. That is no task of anybody's, so
-// it is not in the journal, and a task that is half done is not its business.
+// mend starts the servers that do not run, with the configuration they had. It
+// waits for no task: one that takes minutes must not keep live away for as long.
 func (s *Site) mend(ctx context.Context) error {
-	return s.locked(ctx, keeping, func(ctx context.Context) error {
-		// what looked broken was a task at work, as a rule
-		if s.isDown() || s.isWhole(ctx) {
+	return s.alone(ctx, func(ctx context.Context) error {
+		if s.isDown() || s.runs(ctx) {
 			return nil
 		}
 		programs, err := stack.FindPrograms(ctx, s.config.Python)
@@ -196,12 +201,39 @@ func (s *Site) mend(ctx context.Context) error {
 		}
 		ctx, cancel := within(ctx, s.config.Timeouts.Start, "start")
 		defer cancel()
-		trouble := s.stack(programs).Up(ctx, s.untilOneEnds(s.waitVassals), s.noteServer)
-		return errors.Join(trouble, s.untilOneEnds(s.moveOrphans)(ctx))
+		return s.stack(programs).Up(ctx, s.untilOneEnds(s.waitVassals), s.noteServer)
 	})
 }
 
-func (s *Site) moveOrphans(ctx context.Context) error {
+// alone does what starts or ends servers while nobody else does. Whoever has the
+// site's lock too has taken that before.
+func (s *Site) alone(ctx context.Context, do func(context.Context) error) error {
+	unlock, err := builds.Lock(ctx, s.deployFile("servers.lock"), s.holder("start or end servers"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return do(ctx)
+}
+
+// moveOrphans moves workers to the vassal that runs now, unless a task is under
+// way: it may be about to end them, and they move by themselves, only later.
+// That is no task of anybody's, so it is not in the journal, and one that is
+// half done is not its business.
+func (s *Site) moveOrphans(ctx context.Context) (moved bool, err error) {
+	err = s.locked(ctx, keeping, func(ctx context.Context) error {
+		ctx, cancel := within(ctx, s.config.Timeouts.Start, "start")
+		defer cancel()
+		return s.untilOneEnds(s.moveEach)(ctx)
+	})
+	var locked *builds.LockedError
+	if errors.As(err, &locked) {
+		return false, nil
+	}
+	return true, err
+}
+
+func (s *Site) moveEach(ctx context.Context) error {
 	return s.eachBuild(ctx, func(ctx context.Context, name builds.Name) error {
 		return s.eachOrphan(ctx, name, func(unit uwsgi.Unit) error {
 			s.reporter.Note(fmt.Sprintf("build %s: %v: they are moved", name, errOrphaned))

@@ -115,6 +115,23 @@ func TestKill_EveryProcessComesBack(t *testing.T) {
 	t.Logf("| killed | requests | lost | longest wait | whole again after |\n%s", &table)
 }
 
+// A task may take minutes, and servers that die meanwhile are not away for as
+// long: the keeper does not wait for it.
+func TestKill_WhileATaskIsUnderWay(t *testing.T) {
+	s := newTestSite(t, "")
+	s.kept()
+	require.NoError(t, s.Init(t.Context()))
+	end, err := builds.Lock(t.Context(), filepath.Join(s.dir, "deploy/lock"), builds.Holder{Task: "createBuild c", PID: os.Getpid()})
+	require.NoError(t, err)
+	for _, victim := range victims() {
+		if victim.back == nil {
+			o := s.killUnderLoad(victim)
+			t.Logf("%s: %d lost, longest wait %s, whole after %s", victim.name, o.lost, o.longest, o.whole)
+		}
+	}
+	end()
+}
+
 type outcome struct {
 	requests, lost int
 	longest, whole time.Duration

@@ -39,7 +39,7 @@ func (s *Site) up(ctx context.Context, programs stack.Programs) error {
 	ran := servers.Health().Nginx
 	shown := s.startDashboard(ctx, servers)
 	defer shown()
-	trouble := servers.Up(ctx, s.waitVassals, s.noteServer)
+	trouble := s.alone(ctx, func(ctx context.Context) error { return servers.Up(ctx, s.waitVassals, s.noteServer) })
 	if ran {
 		trouble = errors.Join(trouble, s.reloadChanged(ctx, servers))
 	} else if servers.Health().Nginx {
@@ -163,7 +163,10 @@ func (s *Site) Down(ctx context.Context) error {
 		if err := s.goDown(ctx); err != nil {
 			return fmt.Errorf("down: %w", err)
 		}
-		if err := s.stack(stack.Programs{}).Down(ctx, s.config.Timeouts.Drain, s.noteServer); err != nil {
+		err := s.alone(ctx, func(ctx context.Context) error {
+			return s.stack(stack.Programs{}).Down(ctx, s.config.Timeouts.Drain, s.noteServer)
+		})
+		if err != nil {
 			return fmt.Errorf("down: %w", err)
 		}
 		return nil
