@@ -11,6 +11,7 @@ import (
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/lines"
+	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/uwsgi"
 	"github.com/hadjango/hadjango/warmup"
 )
@@ -66,7 +67,7 @@ func (s *Site) missingPackage(name builds.Name, err error) string {
 // witnessed runs something that asks a build, and adds to its error what the
 // build's own log says of it meanwhile.
 func (s *Site) witnessed(unit uwsgi.Unit, ask func() error) error {
-	mark := uwsgi.MarkLog(unit)
+	mark, killed := uwsgi.MarkLog(unit), proc.OutOfMemory()
 	err := ask()
 	var answer *warmup.Error
 	if !errors.As(err, &answer) || answer.Status != 0 && answer.Status < http.StatusInternalServerError {
@@ -74,6 +75,9 @@ func (s *Site) witnessed(unit uwsgi.Unit, ask func() error) error {
 	}
 	if cause := strings.TrimSpace(mark.Cause()); cause != "" {
 		err = fmt.Errorf("%w\nits log says:\n%s", err, lines.Indent(cause))
+	}
+	if proc.OutOfMemory() > killed {
+		err = fmt.Errorf("%w\nthe kernel has ended a process for want of memory meanwhile: dmesg says which", err)
 	}
 	return fmt.Errorf("%w\nthe whole log: %s", err, unit.Log)
 }

@@ -64,6 +64,19 @@ func (p Process) String() string {
 	return "process " + strconv.Itoa(p.PID) + " (" + string(name[:min(len(name), most)]) + ")"
 }
 
+// OutOfMemory counts the processes that the kernel of this machine has killed
+// since it started because there was no memory left, in all or for a group.
+func OutOfMemory() (killed uint64) {
+	const counter = "oom_kill "
+	text, _ := os.ReadFile("/proc/vmstat")
+	for line := range strings.Lines(string(text)) {
+		if number, ok := strings.CutPrefix(line, counter); ok {
+			killed, _ = strconv.ParseUint(strings.TrimSpace(number), 10, 64)
+		}
+	}
+	return killed
+}
+
 // AvailableMemory is how much memory can be had on this machine without
 // swapping, in bytes.
 func AvailableMemory() (uint64, error) {

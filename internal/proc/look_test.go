@@ -1,6 +1,7 @@
 package proc_test
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"testing"
@@ -24,6 +25,13 @@ func TestListening_NamesWhoHasAPort(t *testing.T) {
 		_, taken = proc.Listening(port)
 		require.False(t, taken)
 	}
+}
+
+func TestOutOfMemory_IsCounted(t *testing.T) {
+	text, err := os.ReadFile("/proc/vmstat")
+	require.NoError(t, err)
+
+	require.Contains(t, string(text), fmt.Sprintf("\noom_kill %d\n", proc.OutOfMemory()))
 }
 
 func TestMaxOpenFiles_IsTheLimitInForce(t *testing.T) {
