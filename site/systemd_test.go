@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/site"
 )
 
 func TestSystemdUnit_IsAsSystemdWantsIt(t *testing.T) {
@@ -97,7 +98,10 @@ func (s testSite) states() []string {
 	s.t.Helper()
 	status, err := s.Status(s.t.Context())
 	require.NoError(s.t, err)
-	var states []string
+	return statesOf(status)
+}
+
+func statesOf(status site.Status) (states []string) {
 	for _, b := range status.Builds {
 		states = append(states, fmt.Sprintf("%s %s %s", b.Name, b.Pointer, b.State))
 	}
