@@ -647,6 +647,11 @@ func (s testSite) walkFiles(w walk, ways []string) {
 	s.begin(w)
 	maps.Copy(before, s.names())
 	_, points := s.runTraced(w.title, -1)
+	// the journal alone makes as much
+	for _, kind := range []string{"create", "write", "sync"} {
+		require.Contains(s.t, points, "before "+kind)
+		require.Contains(s.t, points, "after "+kind)
+	}
 	s.call(w.after...)
 	start := time.Now()
 	numbers := chosen(points, spread)

@@ -104,26 +104,28 @@ func (r *traced) follow(child *exec.Cmd, status *unix.WaitStatus) error {
 	r.started[r.pid] = true
 	for tid, sig := r.pid, 0; ; {
 		// one that was killed meanwhile is waited for
-		if err := unix.PtraceSyscall(tid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
+		err := unix.PtraceSyscall(tid, sig)
+		if err == nil || errors.Is(err, unix.ESRCH) {
+			tid, err = r.await(status)
+		}
+		if err != nil || tid == 0 {
 			return err
 		}
-		for {
-			var err error
-			tid, err = unix.Wait4(-1, status, unix.WALL|unix.WNOTHREAD, nil)
-			if err != nil && !errors.Is(err, unix.EINTR) {
-				return err
-			}
-			if err != nil {
-				continue
-			}
-			if status.Stopped() {
-				break
-			}
-			if tid == r.pid {
-				return nil
-			}
-		}
 		sig = r.stopped(tid, *status)
+	}
+}
+
+// await returns the thread that stops next, or 0 when the task has ended.
+func (r *traced) await(status *unix.WaitStatus) (tid int, err error) {
+	for {
+		tid, err = unix.Wait4(-1, status, unix.WALL|unix.WNOTHREAD, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil || status.Stopped():
+			return tid, err
+		case tid == r.pid:
+			return 0, nil
+		}
 	}
 }
 
@@ -137,7 +139,7 @@ func (r *traced) stopped(tid int, status unix.WaitStatus) int {
 		r.call(tid)
 		return 0
 	case sig == unix.SIGTRAP && status.TrapCause() > 0, first && sig == unix.SIGSTOP:
-		return 0
+		return 0 // a thread was begun, and begins
 	default:
 		return int(sig)
 	}

@@ -161,7 +161,12 @@ func (e Emperor) Reattach(ctx context.Context, u Unit) error {
 	if err := leave(ctx, u, old); err != nil && old.Alive() {
 		return fmt.Errorf("reattach %s: %w", u.Link, err)
 	}
-	if err := proc.Wait(ctx, []proc.Process{old}); err != nil {
+	nudge := newNudger(u, old.PID)
+	err = watch.Until(ctx, poll, func() (bool, error) {
+		nudge.maybe(ctx)
+		return !old.Alive(), nil
+	})
+	if err != nil {
 		return fmt.Errorf("reattach %s: %w", u.Link, err)
 	}
 	return e.WaitZerg(ctx, u)
@@ -171,6 +176,9 @@ func (e Emperor) Reattach(ctx context.Context, u Unit) error {
 func leave(ctx context.Context, u Unit, zerg proc.Process) error {
 	if err := waitQuiet(ctx, u, func() (Queue, error) { return queueHeld(zerg.PID) }); err != nil {
 		return err
+	}
+	if !zerg.Alive() {
+		return nil // the command would be its successor's
 	}
 	return command(u.FIFO, "q")
 }
@@ -314,7 +322,7 @@ func (e Emperor) Stop(ctx context.Context, u Unit) error {
 	if err := files.Remove(u.Link); err != nil {
 		return err
 	}
-	nudge := nudger{unit: u, next: time.Now().Add(nudgeAfter)}
+	nudge := newNudger(u, found.PID)
 	err = e.watch(ctx, func(stats emperorStats) (bool, error) {
 		nudge.maybe(ctx)
 		_, ok := stats.find(u.Link)
@@ -332,7 +340,13 @@ const nudgeAfter = 2 * time.Second
 
 type nudger struct {
 	unit Unit
+	// pid is the instance's that is to end; its successor is none of our business.
+	pid  int
 	next time.Time
+}
+
+func newNudger(u Unit, pid int) *nudger {
+	return &nudger{unit: u, pid: pid, next: time.Now().Add(nudgeAfter)}
 }
 
 func (n *nudger) maybe(ctx context.Context) {
@@ -341,7 +355,7 @@ func (n *nudger) maybe(ctx context.Context) {
 	}
 	n.next = time.Now().Add(nudgeAfter)
 	instance, err := ReadInstance(ctx, n.unit.Stats)
-	if err != nil {
+	if err != nil || instance.PID != n.pid {
 		return
 	}
 	for _, w := range instance.Active() {
