@@ -65,8 +65,8 @@ func (e *ChangedError) Error() string {
 //
 // A tree that cannot be copied faithfully is refused with a [*FileError]: a
 // tracked file is missing or unmerged, a submodule is not checked out, a link
-// leads out of the tree, a file is a socket, a pipe or a device. A tree that
-// changes meanwhile is a [*ChangedError], a tree without files
+// leads out of the tree, a file is a socket, a pipe or a device, or larger than
+// what is left on the disk, as a file of holes can be. A tree that changes meanwhile is a [*ChangedError], a tree without files
 // [ErrNothingToCopy]. After an error dst holds a part of the tree.
 func CopySource(ctx context.Context, src, dst string, opts CopyOptions) (CopyReport, error) {
 	report, err := copySource(ctx, src, dst, opts)
@@ -88,10 +88,45 @@ func copySource(ctx context.Context, src, dst string, opts CopyOptions) (CopyRep
 	if err := tree.checkLinks(dst); err != nil {
 		return CopyReport{}, err
 	}
+	if err := tree.checkRoom(dst); err != nil {
+		return CopyReport{}, err
+	}
 	if err := tree.copyTo(ctx, dst); err != nil {
 		return CopyReport{}, err
 	}
 	return tree.report(), tree.verify(ctx, dst)
+}
+
+// checkRoom names the largest file where the tree does not fit: a copy has no
+// holes, so it may need far more than the tree takes.
+func (t *sourceTree) checkRoom(dst string) error {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(existing(dst), &stat); err != nil {
+		return fmt.Errorf("room for the copy: %w", err)
+	}
+	left, largest := int64(stat.Bfree)*stat.Bsize, sourceFile{}
+	for _, file := range t.files {
+		if left >= 0 {
+			left -= file.state.size
+		}
+		if file.state.size > largest.state.size {
+			largest = file
+		}
+	}
+	if left >= 0 {
+		return nil
+	}
+	return &FileError{largest.path, fmt.Sprintf("has %d bytes, and the tree more than what is left on the disk", largest.state.size)}
+}
+
+// existing is the path, or the nearest directory above that exists.
+func existing(name string) string {
+	for {
+		if _, err := os.Lstat(name); err == nil || name == filepath.Dir(name) {
+			return name
+		}
+		name = filepath.Dir(name)
+	}
 }
 
 // realPaths resolves both, so that they can be compared.

@@ -434,7 +434,7 @@ func TestCopySource_RefusesALinkedDirectory(t *testing.T) {
 }
 
 func TestCopySource_RefusesSpecialFiles(t *testing.T) {
-	for kind, create := range map[string]func(string) error{
+	kinds := map[string]func(string) error{
 		"pipe": func(name string) error { return unix.Mkfifo(name, 0o644) },
 		"socket": func(name string) error {
 			listener, err := net.Listen("unix", name)
@@ -443,7 +443,11 @@ func TestCopySource_RefusesSpecialFiles(t *testing.T) {
 			}
 			return err
 		},
-	} {
+	}
+	if os.Geteuid() == 0 {
+		kinds["device"] = func(name string) error { return unix.Mknod(name, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))) }
+	}
+	for kind, create := range kinds {
 		for _, src := range []string{gitTree(t, map[string]string{kind: "", "x": "x"}), plainTree(t, map[string]string{"x": "x"})} {
 			_ = os.Remove(filepath.Join(src, kind))
 			require.NoError(t, create(filepath.Join(src, kind)))
@@ -451,6 +455,63 @@ func TestCopySource_RefusesSpecialFiles(t *testing.T) {
 			requireFileError(t, err, kind, "a pipe, a socket or a device")
 		}
 	}
+}
+
+func TestCopySource_RefusesAFileOfHolesThatDoesNotFit(t *testing.T) {
+	src, dst := plainTree(t, map[string]string{"small": "x", "huge": ""}), filepath.Join(t.TempDir(), "a")
+	if err := os.Truncate(filepath.Join(src, "huge"), 8<<40); err != nil {
+		t.Skip("the file system has no file of that size: ", err)
+	}
+
+	_, err := CopySource(t.Context(), src, dst, CopyOptions{})
+
+	requireFileError(t, err, "huge", "has 8796093022208 bytes, and the tree more than what is left on the disk")
+	require.NoDirExists(t, dst)
+}
+
+// Nothing that is done to the project later reaches a build.
+func TestCopySource_CopiesFilesThatHaveSeveralNames(t *testing.T) {
+	src, dst := plainTree(t, map[string]string{"one": "text"}), filepath.Join(t.TempDir(), "a")
+	require.NoError(t, os.Link(filepath.Join(src, "one"), filepath.Join(src, "two")))
+
+	_, err := CopySource(t.Context(), src, dst, CopyOptions{})
+
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(src, "one"), []byte("else"), 0o644))
+	require.Equal(t, map[string]string{"one": "text", "two": "text"}, filesIn(t, dst))
+}
+
+// A tree may be deeper than any path the kernel takes.
+func TestCopySource_CopiesADeepTreeOrRefusesIt(t *testing.T) {
+	for levels, refused := range map[int]bool{1000: false, 3000: true} {
+		src, dst := plainTree(t, map[string]string{"x": "x"}), filepath.Join(t.TempDir(), "a")
+		dig(t, src, levels)
+
+		report, err := CopySource(t.Context(), src, dst, CopyOptions{})
+
+		if refused {
+			require.ErrorIs(t, err, unix.ENAMETOOLONG)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, 2, report.Files)
+	}
+}
+
+// dig makes directories in each other, and a file in the last one.
+func dig(t *testing.T, dir string, levels int) {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	require.NoError(t, err)
+	for range levels {
+		require.NoError(t, root.Mkdir("d", 0o755))
+		below, err := root.OpenRoot("d")
+		require.NoError(t, err)
+		require.NoError(t, root.Close())
+		root = below
+	}
+	require.NoError(t, root.WriteFile("file", []byte("deep"), 0o644))
+	require.NoError(t, root.Close())
 }
 
 func TestCopySource_RefusesLinkOutOfTree(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -68,7 +67,7 @@ func RemoveManifest(dir string) error { return files.Remove(filepath.Join(dir, m
 // one is an incomplete build, not an error.
 func ReadManifest(dir string) (Manifest, error) {
 	path := filepath.Join(dir, manifestFile)
-	data, err := os.ReadFile(path)
+	data, err := files.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Manifest{Name: Name(filepath.Base(dir))}, nil
 	}

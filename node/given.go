@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/hadjango/hadjango/internal/files"
 )
 
 const (
@@ -107,7 +109,7 @@ func existing(root *os.Root, names []string) []string {
 type manifest map[string]json.RawMessage
 
 func readManifest(root *os.Root) (manifest, error) {
-	data, err := root.ReadFile(packageFile)
+	data, err := files.ReadIn(root, packageFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -173,13 +175,13 @@ func (m manifest) gather(root *os.Root, names []string) (given, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := given{packageFile: data}
+	all := given{packageFile: data}
 	for _, name := range names {
-		if files[name], err = root.ReadFile(name); err != nil {
+		if all[name], err = files.ReadIn(root, name); err != nil {
 			return nil, err
 		}
 	}
-	return files, nil
+	return all, nil
 }
 
 // localPackages are the files among the dependencies.

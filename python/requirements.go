@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/hadjango/hadjango/internal/files"
 )
 
 // requirementsReader reads all that decides what a requirements file installs.
@@ -29,7 +30,7 @@ func (r requirementsReader) file(path string) error {
 		return nil
 	}
 	r.seen[path] = true
-	data, err := os.ReadFile(path)
+	data, err := files.Read(path)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func (r requirementsReader) tree(root string) error {
 		case !entry.Type().IsRegular():
 			return nil
 		}
-		data, err := os.ReadFile(path)
+		data, err := files.Read(path)
 		fmt.Fprintf(r.visit, "\n%s %d\n%s", strings.TrimPrefix(path, root), len(data), data)
 		return err
 	})

@@ -114,6 +114,13 @@ func (m *making) run(ctx context.Context) error {
 	if err := m.foreignCode(ctx); err != nil {
 		return err
 	}
+	if err := m.refuseMadeLast(); err != nil {
+		return err
+	}
+	// whatever the project's commands have put in its place
+	if err := m.manifest.Write(m.dir); err != nil {
+		return err
+	}
 	if err := m.step(ctx, "precompress", m.precompress); err != nil {
 		return err
 	}
@@ -211,10 +218,22 @@ func (m *making) layOver(ctx context.Context) error {
 	return err
 }
 
-// reserved are the names in a build that are ours.
-var reserved = []string{
-	"build.json", ".DEPLOY_TAG", "vassal.ini", "zerg.ini", "zerg2.ini", "app.sock", "live.conf", "stage.conf",
-	configDir, "pyvenv.cfg", "assets/static", "assets/media",
+// reserved are the names in a build that are ours; of these the last ones are
+// made when the project's own commands have run.
+var (
+	reserved = append([]string{"build.json", ".DEPLOY_TAG", "pyvenv.cfg", "assets/static", "assets/media"}, madeLast...)
+	madeLast = []string{"vassal.ini", "zerg.ini", "zerg2.ini", "app.sock", "live.conf", "stage.conf", configDir}
+)
+
+// refuseMadeLast looks at what the build commands have made: an emperor would
+// run what has the name of a unit.
+func (m *making) refuseMadeLast() error {
+	for _, name := range madeLast {
+		if _, err := os.Lstat(filepath.Join(m.dir, name)); err == nil {
+			return fmt.Errorf("a command under build has made %s, which is the name of a part of every build: let it choose another", name)
+		}
+	}
+	return nil
 }
 
 func (m *making) refuseReserved() error {

@@ -252,7 +252,7 @@ func (b inBuild) walk(ctx context.Context, steps []databaseStep) error {
 // firstOf is the step that the mark names. What the mark of another
 // configuration names is none of these: then all are done.
 func (b inBuild) firstOf(steps []databaseStep) int {
-	mark, _ := os.ReadFile(b.databaseMark())
+	mark, _ := files.Read(b.databaseMark())
 	named := func(step databaseStep) bool { return step.name+"\n" == string(mark) }
 	return max(0, slices.IndexFunc(steps, named))
 }

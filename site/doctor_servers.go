@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/internal/watch"
 	"github.com/hadjango/hadjango/stack"
@@ -324,7 +325,7 @@ func (p patient) pidFiles(context.Context) []Finding {
 		stack.Emperor
 		family []proc.Process
 	}{{servers.Vassals, p.masters.Vassals}, {servers.Zergs, p.masters.Zergs}} {
-		text, _ := os.ReadFile(e.PIDFile)
+		text, _ := files.Read(e.PIDFile)
 		named := strings.TrimSpace(string(text))
 		if len(e.family) > 0 && named != strconv.Itoa(e.family[0].PID) {
 			found = append(found, Finding{

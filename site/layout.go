@@ -134,7 +134,7 @@ type directory struct {
 // link in its way, so the user owns just what its processes write; what others
 // must not read is closed to them.
 func (s *Site) directories() []directory {
-	var all []directory
+	all := []directory{{s.deploy, s.closed(), false}}
 	for _, dir := range []string{
 		s.builds(), s.assets(), filepath.Join(s.assets(), "static"), s.etc(""), s.etc("pages"), s.deployFile("tmp"), s.deployFile("deps"),
 		s.installed(), s.nodeDir(),
@@ -149,6 +149,16 @@ func (s *Site) directories() []directory {
 		directory{s.data(), 0o700, true},
 		directory{s.run, 0o750, true},
 	)
+}
+
+// closed is the mode of the directory that all others lie in: a project's files
+// and those that overlay them may hold secrets, whatever their own modes. Where
+// root deploys the user's group gets in, which is the servers'.
+func (s *Site) closed() os.FileMode {
+	if s.user.IsMe() {
+		return 0o700
+	}
+	return 0o750
 }
 
 // prepare makes the directories.

@@ -63,7 +63,7 @@ func (s *Site) locked(ctx context.Context, title string, do func(context.Context
 		return fmt.Errorf("%s: %w", title, err)
 	}
 	defer func() { err = s.explainFull(err) }()
-	if err := s.ours(s.deploy, 0o755); err != nil {
+	if err := s.ours(s.deploy, s.closed()); err != nil {
 		return fmt.Errorf("%s: %w", title, err)
 	}
 	unlock, err := s.lock(ctx, title)

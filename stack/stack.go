@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hadjango/hadjango/internal/account"
+	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/proc"
 )
 
@@ -149,7 +149,7 @@ func pick(all []proc.Process, pidFile, title string) []proc.Process {
 }
 
 func readPID(file string) (int, error) {
-	data, err := os.ReadFile(file)
+	data, err := files.Read(file)
 	if err != nil {
 		return 0, err
 	}

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,6 +28,32 @@ func Write(path string, data []byte, perm fs.FileMode) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
+}
+
+// Read is the content of a file that somebody else may have put there: what is
+// no regular file is refused, and a pipe without a writer not waited for.
+func Read(path string) ([]byte, error) {
+	return read(os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0))
+}
+
+// ReadIn is Read for a file below a root, which no link leads out of.
+func ReadIn(root *os.Root, name string) ([]byte, error) {
+	return read(root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0))
+}
+
+func read(f *os.File, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: f.Name(), Err: errors.New("not a regular file")}
+	}
+	return io.ReadAll(f)
 }
 
 // Symlink makes path a symbolic link to target, replacing a link or a file
@@ -193,7 +220,7 @@ func same(path string, data []byte, perm fs.FileMode) bool {
 	if err != nil || info.Mode() != perm || info.Size() != int64(len(data)) {
 		return false
 	}
-	now, err := os.ReadFile(path)
+	now, err := Read(path)
 	return err == nil && bytes.Equal(now, data)
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/internal/files"
 )
@@ -207,4 +208,28 @@ func TestMakeDir_ThatFailsLeavesNothing(t *testing.T) {
 
 	require.ErrorIs(t, err, refused)
 	requireNames(t, dir)
+}
+
+// A pipe that nobody writes to would be waited for, for ever.
+func TestRead_TakesRegularFilesOnly(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("text"), 0o644))
+	require.NoError(t, unix.Mkfifo(filepath.Join(dir, "pipe"), 0o644))
+	root, err := os.OpenRoot(dir)
+	require.NoError(t, err)
+	defer root.Close()
+	for _, read := range []func(string) ([]byte, error){
+		func(name string) ([]byte, error) { return files.Read(filepath.Join(dir, name)) },
+		func(name string) ([]byte, error) { return files.ReadIn(root, name) },
+	} {
+		data, err := read("file")
+		require.NoError(t, err)
+		require.Equal(t, "text", string(data))
+		for _, name := range []string{"pipe", "."} {
+			_, err = read(name)
+			require.ErrorContains(t, err, "not a regular file")
+		}
+		_, err = read("missing")
+		require.ErrorIs(t, err, os.ErrNotExist)
+	}
 }

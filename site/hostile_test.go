@@ -1,0 +1,151 @@
+package site_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hadjango/hadjango/internal/golden"
+	"github.com/hadjango/hadjango/internal/usertest"
+)
+
+// trick is one way in which a project's own build command could lead the task,
+// which may be root's, to where the project itself cannot go.
+type trick struct {
+	what string
+	// script is run in the build; $CANARY is a directory of who deploys.
+	script string
+}
+
+var tricks = []trick{
+	{"a static file that is a link to one elsewhere", `ln -s "$CANARY/secret.css" assets/static/a.css`},
+	{"static files that are a pipe, and have names with line ends and bytes that are no UTF-8", `mkfifo assets/static/pipe.css; printf x >"assets/static/$(printf 'a\nb\377').css"`},
+	{"`assets` is a link to a directory elsewhere", `rm -r assets; ln -s "$CANARY" assets`},
+	{"`lib` is one", `mv lib lib2; ln -s "$CANARY" lib`},
+	{"`uwsgi.d`, where the configuration goes, is one", `ln -s "$CANARY" uwsgi.d`},
+	{"`build.json` is a link to a file elsewhere", `rm build.json; ln -s "$CANARY/secret.css" build.json`},
+	{"`build.json` is a pipe, on which a reader waits for ever", `rm build.json; mkfifo build.json`},
+	{"`live.conf` is a pipe", `mkfifo live.conf`},
+	{"`app.sock` and `stage.conf` are directories", `mkdir app.sock stage.conf`},
+	{"`vassal.ini` and `zerg.ini` are there already", `ln -s "$CANARY/secret.css" vassal.ini; echo "[uwsgi]" >zerg.ini`},
+	{"a program is set-user-ID, and a directory set-group-ID", `cp /bin/true suid; chmod 6755 suid; mkdir sgid; chmod 2777 sgid`},
+	{"all may write to everything", `chmod -R 777 . assets/static/`},
+	{"nobody may read anything", `chmod -R 0 app.py assets/static/`},
+	{"2,000 directories, each in the one before", `i=0; while [ $i -lt 2000 ]; do mkdir d && cd d; i=$((i+1)); done; printf x >file`},
+	{
+		"a process goes on after its command, and puts a link in the place of `assets` again and again",
+		`(for i in $(seq 3000); do mv assets x; ln -s "$CANARY" assets; rm -f assets; mv x assets; done >/dev/null 2>&1 &)`,
+	},
+}
+
+// What a project does in its own build is done as its user, and stays in the
+// build: root is not led to write, read or hand out anything else.
+func TestHostileBuild_LeadsNowhere(t *testing.T) {
+	test := usertest.OpenDir(t)
+	s := newTestSiteIn(t, test, "build: [[sh, trick.sh]]")
+	secret := filepath.Join(test, "canary", "secret.css")
+	require.NoError(t, os.Mkdir(filepath.Dir(secret), 0o700))
+	require.NoError(t, os.WriteFile(secret, []byte(strings.Repeat(canary+"\n", 200)), 0o600))
+	s.write("project/trick.sh", "true\n")
+	require.NoError(t, s.CreateBuild(t.Context(), "a"))
+	table := "| what the project does in its build | what becomes of it |\n| --- | --- |\n"
+	for _, trick := range tricks {
+		s.write("project/trick.sh", "CANARY='"+filepath.Dir(secret)+"'\n"+trick.script+"\ntrue\n")
+		table += fmt.Sprintf("| %s | %s |\n", trick.what, s.tryTrick(test))
+	}
+	if os.Geteuid() == 0 {
+		golden.RequireSection(t, "../docs/reliability.md", "hostile builds", table)
+	}
+}
+
+func (s testSite) tryTrick(around string) (outcome string) {
+	s.t.Helper()
+	before := snapshot(s.t, around, s.deploy())
+	err := s.CreateBuild(within(s.t.(*testing.T), soon), "b")
+	require.Equal(s.t, before, snapshot(s.t, around, s.deploy()))
+	s.requireNoCanary()
+	outcome = "the build is made, and harms nobody"
+	if err != nil {
+		outcome = "refused: " + reasonOf(err)
+	}
+	s.requireNoSetID()
+	require.NoError(s.t, s.Remove(s.t.Context(), "b"))
+	require.Equal(s.t, before, snapshot(s.t, around, s.deploy()))
+	return outcome
+}
+
+// reasonOf is what an error says first.
+func reasonOf(err error) string {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	reason, _, _ := strings.Cut(strings.TrimPrefix(first, "create build b: "), ", which")
+	return reason
+}
+
+// snapshot is all that lies below root but for one directory: modes, owners,
+// times and contents.
+func snapshot(t testing.TB, root, but string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if path == but {
+			return fs.SkipDir
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		stat := info.Sys().(*syscall.Stat_t)
+		all[path] = fmt.Sprintf("%s %d %d %s", info.Mode(), stat.Uid, stat.Gid, info.ModTime().Format(time.RFC3339Nano))
+		if info.Mode().IsRegular() {
+			data, err := os.ReadFile(path)
+			all[path] += fmt.Sprintf(" %x", sha256.Sum256(data))
+			return err
+		}
+		return nil
+	}))
+	return all
+}
+
+// eachFile visits the regular files of deploy.
+func (s testSite) eachFile(visit func(path string, info fs.FileInfo)) {
+	s.t.Helper()
+	require.NoError(s.t, filepath.WalkDir(s.deploy(), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			visit(path, info)
+		}
+		return err
+	}))
+}
+
+func (s testSite) requireNoCanary() {
+	s.t.Helper()
+	s.eachFile(func(path string, _ fs.FileInfo) {
+		data, err := os.ReadFile(path)
+		require.NoError(s.t, err)
+		require.NotContains(s.t, string(data), canary, path)
+	})
+}
+
+func (s testSite) requireNoSetID() {
+	s.t.Helper()
+	s.eachFile(func(path string, info fs.FileInfo) {
+		if info.Sys().(*syscall.Stat_t).Uid == 0 {
+			require.Zero(s.t, info.Mode()&(fs.ModeSetuid|fs.ModeSetgid), path)
+		}
+	})
+}
