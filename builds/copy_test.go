@@ -22,6 +22,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/hadjango/hadjango/internal/files"
 )
 
 // putFiles writes files below dir. A content that begins with "-> " is where a link leads.
@@ -280,7 +282,7 @@ func TestCopySource_KeepsReadOnlyDirectories(t *testing.T) {
 	for range 2 { // the second time over what the first has made
 		_, err := CopySource(t.Context(), src, dst, CopyOptions{})
 		require.NoError(t, err)
-		t.Cleanup(func() { _ = removeAll(dst) })
+		t.Cleanup(func() { _ = files.RemoveAll(dst) })
 		for _, name := range []string{"ro", "ro/deep"} {
 			info, err := os.Stat(filepath.Join(dst, name))
 			require.NoError(t, err)

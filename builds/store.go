@@ -114,7 +114,7 @@ func (s Store) Remove(name Name) error {
 	if err := os.Rename(s.Path(name), trash); err != nil {
 		return fmt.Errorf("remove build %s: %w", name, err)
 	}
-	return errors.Join(files.SyncDir(s.dir), removeAll(trash))
+	return errors.Join(files.SyncDir(s.dir), files.RemoveAll(trash))
 }
 
 // Sweep deletes what removals that were cut short have left.
@@ -126,28 +126,8 @@ func (s Store) Sweep() error {
 	var errs []error
 	for _, entry := range entries {
 		if strings.HasPrefix(entry.Name(), trashPrefix) {
-			errs = append(errs, removeAll(filepath.Join(s.dir, entry.Name())))
+			errs = append(errs, files.RemoveAll(filepath.Join(s.dir, entry.Name())))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// removeAll deletes a tree that may hold read-only directories, which an
-// ordinary user can only empty after making them writable.
-func removeAll(dir string) error {
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() {
-			err = makeWritable(path, entry)
-		}
-		return err
-	})
-	return errors.Join(err, os.RemoveAll(dir))
-}
-
-func makeWritable(dir string, entry fs.DirEntry) error {
-	info, err := entry.Info()
-	if err != nil || info.Mode().Perm()&0o700 == 0o700 {
-		return err
-	}
-	return os.Chmod(dir, info.Mode().Perm()|0o700)
 }

@@ -266,11 +266,11 @@ func (s testSite) tryRequest(bad badRequest) string {
 			require.Equal(s.t, want, answer.environment(s.t)[name], "%s of %.200q", name, text)
 		}
 	}
-	return fmt.Sprintf("| %s | %s |\n", bad.what, strings.Join(happens, " or ")+shown(bad.environ))
+	return fmt.Sprintf("| %s | %s |\n", bad.what, strings.Join(happens, " or ")+given(bad.environ))
 }
 
 // shown names what the application is told, and what not.
-func shown(environ []string) string {
+func given(environ []string) string {
 	var is, no []string
 	for _, variable := range environ {
 		if name, value, _ := strings.Cut(variable, "="); value == "" {

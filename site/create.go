@@ -400,7 +400,7 @@ func (s *Site) remove(name builds.Name) error {
 }
 
 func (s *Site) removeStatic(name builds.Name) error {
-	errs := []error{os.RemoveAll(s.static(name))}
+	errs := []error{files.RemoveAll(s.static(name))}
 	for _, link := range s.staticLinks(name) {
 		errs = append(errs, files.Remove(link))
 	}

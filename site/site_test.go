@@ -94,6 +94,8 @@ func TestMain(m *testing.M) {
 		exit(asHelper(func(s *site.Site, ctx context.Context) error { return dashboard.Run(ctx, s) }))
 	case "suite":
 		exit(suite())
+	case "shell":
+		exit(shell())
 	}
 	if dir := os.Getenv(killSite); dir != "" {
 		exit(runToPoint(dir, os.Getenv(killTask), os.Getenv(killPoint)))
@@ -149,6 +151,18 @@ func (printer) Begin(name string) site.Step { fmt.Println(name); return printer{
 func (printer) Note(text string)            { fmt.Println(text) }
 func (printer) Progress(int, int)           {}
 func (printer) End(string, error)           {}
+
+func shell() error {
+	s, err := site.Open(os.Getenv("HADJANGO_SITE"), site.Options{})
+	if err != nil {
+		return err
+	}
+	attached, err := s.Shell("a")
+	if err != nil {
+		return err
+	}
+	return attached.Exec()
+}
 
 // kept opens the site so that up starts its keeper and its dashboard.
 func (s *testSite) kept() {

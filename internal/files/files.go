@@ -187,6 +187,30 @@ func Remove(path string) error {
 	return SyncDir(filepath.Dir(path))
 }
 
+// RemoveAll deletes a tree that may hold closed directories, which an ordinary
+// user can only empty after opening them. Some may be too deep for a path: only
+// whether all is gone counts.
+func RemoveAll(dir string) error {
+	closed := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			err = makeWritable(path, entry)
+		}
+		return err
+	})
+	if err := os.RemoveAll(dir); err != nil {
+		return errors.Join(closed, err)
+	}
+	return nil
+}
+
+func makeWritable(dir string, entry fs.DirEntry) error {
+	info, err := entry.Info()
+	if err != nil || info.Mode().Perm()&0o700 == 0o700 {
+		return err
+	}
+	return os.Chmod(dir, info.Mode().Perm()|0o700)
+}
+
 // Touch notes that a file or directory is used now.
 func Touch(path string) error {
 	now := time.Now()
