@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,6 +75,63 @@ func TestHostileBuild_LeadsNowhere(t *testing.T) {
 	}
 }
 
+// badTree is a project that cannot be made a build.
+type badTree struct {
+	what string
+	lay  func(project string) error
+	said string
+}
+
+func link(target string) func(string) error {
+	return func(path string) error { return os.Symlink(target, path) }
+}
+
+func pipe(path string) error { return syscall.Mkfifo(path, 0o644) }
+
+func empty(path string) error { return os.WriteFile(path, nil, 0o644) }
+
+func at(name string, lay func(path string) error) func(project string) error {
+	return func(project string) error { return lay(filepath.Join(project, name)) }
+}
+
+var badTrees = []badTree{
+	{"a pipe", at("pipe", pipe), "a pipe, a socket or a device"},
+	{"requirements.txt is a pipe", at("requirements.txt", pipe), "requirements.txt"},
+	{"package.json is a pipe", at("package.json", pipe), "package.json"},
+	{".gitignore is a pipe", at(".gitignore", pipe), "a pipe, a socket or a device"},
+	{"a link to /etc/passwd", at("link", link("/etc/passwd")), "leads out of the tree"},
+	{"a link to ../canary", at("link", link("../canary")), "leads out of the tree"},
+	{"`assets` is a link to ..", at("assets", link("..")), "leads out of the tree"},
+	{"a file of 8 TB, all of it holes", at("holes", func(path string) error { return errors.Join(empty(path), os.Truncate(path, 8<<40)) }), "more than what is left on the disk"},
+	{"a file build.json", at("build.json", empty), "which is the name of a part of every build"},
+	{"a file zerg.ini", at("zerg.ini", empty), "which is the name of a part of every build"},
+	{"`.git` is a file that leads nowhere", at(".git", func(path string) error { return os.WriteFile(path, []byte("gitdir: ../canary"), 0o644) }), "git"},
+}
+
+// A project that cannot be copied is refused at once, says why, and leaves
+// nothing outside deploy changed.
+func TestHostileProject_IsRefused(t *testing.T) {
+	s := newTestSite(t, "")
+	// the first task makes deploy
+	_, err := s.BuildWheels(t.Context())
+	require.NoError(t, err)
+	table := "| what is in the project | what is said |\n| --- | --- |\n"
+	for _, bad := range badTrees {
+		project := filepath.Join(s.dir, "project")
+		require.NoError(t, os.RemoveAll(project))
+		s.write("project/app.py", app)
+		require.NoError(t, bad.lay(project))
+		before := snapshot(t, s.dir, s.deploy(), filepath.Join(project, "holes"))
+
+		err := s.CreateBuild(within(t, soon), "a")
+
+		require.ErrorContains(t, err, bad.said, bad.what)
+		require.Equal(t, before, snapshot(t, s.dir, s.deploy(), filepath.Join(project, "holes")), bad.what)
+		table += fmt.Sprintf("| %s | `%s` |\n", bad.what, bad.said)
+	}
+	golden.RequireSection(t, "../docs/reliability.md", "hostile projects", table)
+}
+
 func (s testSite) tryTrick(around string) (outcome string) {
 	s.t.Helper()
 	before := snapshot(s.t, around, s.deploy())
@@ -100,17 +158,20 @@ func reasonOf(err error) string {
 	return reason
 }
 
-// snapshot is all that lies below root but for one directory: modes, owners,
+// snapshot is all that lies below root, but for some of it: modes, owners,
 // times and contents.
-func snapshot(t testing.TB, root, but string) map[string]string {
+func snapshot(t testing.TB, root string, but ...string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if path == but {
+		if slices.Contains(but, path) && entry.IsDir() {
 			return fs.SkipDir
+		}
+		if slices.Contains(but, path) {
+			return nil
 		}
 		info, err := entry.Info()
 		if err != nil {
