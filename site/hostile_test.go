@@ -1,20 +1,18 @@
 package site_test
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hadjango/hadjango/internal/disktest"
 	"github.com/hadjango/hadjango/internal/golden"
 	"github.com/hadjango/hadjango/internal/usertest"
 )
@@ -121,12 +119,12 @@ func TestHostileProject_IsRefused(t *testing.T) {
 		require.NoError(t, os.RemoveAll(project))
 		s.write("project/app.py", app)
 		require.NoError(t, bad.lay(project))
-		before := snapshot(t, s.dir, s.deploy(), filepath.Join(project, "holes"))
+		before := disktest.Snapshot(t, s.dir, s.deploy(), filepath.Join(project, "holes"))
 
 		err := s.CreateBuild(within(t, soon), "a")
 
 		require.ErrorContains(t, err, bad.said, bad.what)
-		require.Equal(t, before, snapshot(t, s.dir, s.deploy(), filepath.Join(project, "holes")), bad.what)
+		require.Equal(t, before, disktest.Snapshot(t, s.dir, s.deploy(), filepath.Join(project, "holes")), bad.what)
 		table += fmt.Sprintf("| %s | `%s` |\n", bad.what, bad.said)
 	}
 	golden.RequireSection(t, "../docs/reliability.md", "hostile projects", table)
@@ -134,9 +132,9 @@ func TestHostileProject_IsRefused(t *testing.T) {
 
 func (s testSite) tryTrick(around string) (outcome string) {
 	s.t.Helper()
-	before := snapshot(s.t, around, s.deploy())
+	before := disktest.Snapshot(s.t, around, s.deploy())
 	err := s.CreateBuild(within(s.t.(*testing.T), soon), "b")
-	require.Equal(s.t, before, snapshot(s.t, around, s.deploy()))
+	require.Equal(s.t, before, disktest.Snapshot(s.t, around, s.deploy()))
 	s.requireNoCanary()
 	outcome = "the build is made, and harms nobody"
 	if err != nil {
@@ -144,7 +142,7 @@ func (s testSite) tryTrick(around string) (outcome string) {
 	}
 	s.requireNoSetID()
 	require.NoError(s.t, s.Remove(s.t.Context(), "b"))
-	require.Equal(s.t, before, snapshot(s.t, around, s.deploy()))
+	require.Equal(s.t, before, disktest.Snapshot(s.t, around, s.deploy()))
 	return outcome
 }
 
@@ -156,37 +154,6 @@ func reasonOf(err error) string {
 	first, _, _ := strings.Cut(err.Error(), "\n")
 	reason, _, _ := strings.Cut(strings.TrimPrefix(first, "create build b: "), ", which")
 	return reason
-}
-
-// snapshot is all that lies below root, but for some of it: modes, owners,
-// times and contents.
-func snapshot(t testing.TB, root string, but ...string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if slices.Contains(but, path) && entry.IsDir() {
-			return fs.SkipDir
-		}
-		if slices.Contains(but, path) {
-			return nil
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		stat := info.Sys().(*syscall.Stat_t)
-		all[path] = fmt.Sprintf("%s %d %d %s", info.Mode(), stat.Uid, stat.Gid, info.ModTime().Format(time.RFC3339Nano))
-		if info.Mode().IsRegular() {
-			data, err := os.ReadFile(path)
-			all[path] += fmt.Sprintf(" %x", sha256.Sum256(data))
-			return err
-		}
-		return nil
-	}))
-	return all
 }
 
 // eachFile visits the regular files of deploy that can be reached.

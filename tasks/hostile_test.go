@@ -2,19 +2,18 @@ package tasks_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hadjango/hadjango/internal/disktest"
 	"github.com/hadjango/hadjango/internal/golden"
 )
 
@@ -50,7 +49,7 @@ func TestHostileNames_ChangeNothing(t *testing.T) {
 	p := newProject(t)
 	p.write("canary", "stays")
 	p.ok("createBuild", "a")
-	before := p.snapshot()
+	before := disktest.Snapshot(t, p.dir)
 	for _, call := range calls {
 		for _, name := range hostileNames {
 			args := call(name)
@@ -58,7 +57,7 @@ func TestHostileNames_ChangeNothing(t *testing.T) {
 			require.NotContains(t, stderr, "panic", "%q", args)
 			require.NotContains(t, stderr, "goroutine", "%q", args)
 		}
-		after := p.snapshot()
+		after := disktest.Snapshot(t, p.dir)
 		require.Equal(t, before, after, call("NAME"))
 	}
 }
@@ -90,11 +89,11 @@ func TestHostileConfiguration_StaysInDeploy(t *testing.T) {
 			key, _, _ := strings.Cut(config.line, ":")
 			text := without(string(good), key) + fmt.Sprintf(config.line+"\n", value)
 			p.write("hadjango.yml", text)
-			before := p.snapshot()
+			before := disktest.Snapshot(t, p.dir)
 			_, stderr, status := p.run("createBuild", "a")
 			require.NotZero(t, status, "%s: %q", config.key, value)
 			require.Contains(t, stderr, "hadjango.yml:", "%s: %q", config.key, value)
-			require.Equal(t, before, p.snapshot(), "%s: %q", config.key, value)
+			require.Equal(t, before, disktest.Snapshot(t, p.dir), "%s: %q", config.key, value)
 			_, said, _ = strings.Cut(stderr, "expected ")
 		}
 		said, _, _ = strings.Cut(said, "\n")
@@ -113,31 +112,6 @@ func without(config, key string) string {
 		}
 	}
 	return strings.Join(kept, "")
-}
-
-// snapshot is all that lies in the site's directory, with modes, owners, times
-// and contents.
-func (p project) snapshot() map[string]string {
-	p.t.Helper()
-	all := map[string]string{}
-	require.NoError(p.t, filepath.WalkDir(p.dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		stat := info.Sys().(*syscall.Stat_t)
-		all[path] = fmt.Sprintf("%s %d %d %d", info.Mode(), stat.Uid, stat.Gid, info.ModTime().UnixNano())
-		if info.Mode().IsRegular() {
-			data, err := os.ReadFile(path)
-			all[path] += fmt.Sprintf(" %x", sha256.Sum256(data))
-			return err
-		}
-		return nil
-	}))
-	return all
 }
 
 const (

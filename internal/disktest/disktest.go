@@ -2,13 +2,17 @@
 package disktest
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -80,4 +84,35 @@ func Inodes(t testing.TB, root string) map[string]Inode {
 		return err
 	}))
 	return found
+}
+
+// Snapshot is all that lies below root, but for some of it: modes, owners,
+// times and contents.
+func Snapshot(t testing.TB, root string, but ...string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if slices.Contains(but, path) && entry.IsDir() {
+			return fs.SkipDir
+		}
+		if slices.Contains(but, path) {
+			return nil
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		stat := info.Sys().(*syscall.Stat_t)
+		all[path] = fmt.Sprintf("%s %d %d %s", info.Mode(), stat.Uid, stat.Gid, info.ModTime().Format(time.RFC3339Nano))
+		if info.Mode().IsRegular() {
+			data, err := os.ReadFile(path)
+			all[path] += fmt.Sprintf(" %x", sha256.Sum256(data))
+			return err
+		}
+		return nil
+	}))
+	return all
 }
