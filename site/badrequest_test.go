@@ -54,6 +54,7 @@ func newEchoSite(t *testing.T) testSite {
 		s.write(file, css)
 	}
 	s.write("project/public/.hidden", canary)
+	s.kept()
 	require.NoError(t, s.Init(t.Context()))
 	return s
 }
@@ -229,6 +230,10 @@ func badRequests() []badRequest {
 		{what: "dot files, sources, data and manifests under `/`, in the project and in its assets", texts: paths(
 			"/.git/config", "/.DEPLOY_TAG", "/build.json", "/app.py", "/manage.py", "/settings.py", "/db.sqlite3", "/__pycache__/app.cpython-311.pyc", "/uwsgi.d/env.json", "/package.json",
 			"/webpack.config.js", "/assets/settings.py", "/static", "/media", "/robots.txt%2f..%2fsettings.py", "/.", "/robots.txt/../settings.py")},
+		{what: "out of /uwsgi, the dashboard", texts: paths(
+			"/uwsgi/../../builds/a/app.py", "/uwsgi/..%2f..%2f..%2fbuilds/a/app.py", "/uwsgi/%2e%2e/%2e%2e/builds/a/app.py")},
+		{what: "files and tricks below /uwsgi: `.git`, `%5c`, `%252e`, a longer path", texts: paths(
+			"/uwsgi/.git/config", "/uwsgi/..%5c..%5cbuilds%5ca%5capp.py", "/uwsgi/%252e%252e/x", "/uwsgi/app.py", "/uwsgi/deploy/journal.jsonl")},
 		{what: "nginx's own pages", texts: paths("/.unavailable", "/.unavailable/")[:1]},
 	}
 }
@@ -266,11 +271,11 @@ func (s testSite) tryRequest(bad badRequest) string {
 			require.Equal(s.t, want, answer.environment(s.t)[name], "%s of %.200q", name, text)
 		}
 	}
-	return fmt.Sprintf("| %s | %s |\n", bad.what, strings.Join(happens, " or ")+given(bad.environ))
+	return fmt.Sprintf("| %s | %s |\n", bad.what, strings.Join(happens, " or ")+inWords(bad.environ))
 }
 
-// shown names what the application is told, and what not.
-func given(environ []string) string {
+// inWords names what the application is told, and what not.
+func inWords(environ []string) string {
 	var is, no []string
 	for _, variable := range environ {
 		if name, value, _ := strings.Cut(variable, "="); value == "" {
