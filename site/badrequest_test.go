@@ -458,6 +458,17 @@ func TestMedia_CannotRunAndLeadsNowhere(t *testing.T) {
 	table += s.tryLinks(t, media)
 	golden.RequireSection(t, "../docs/reliability.md", "uploads", table)
 	t.Run("in a browser", func(t *testing.T) { s.requireNothingRuns(t) })
+	t.Run("a directory that lies elsewhere", func(t *testing.T) { s.requireMovable(t, media) })
+}
+
+// requireMovable puts a link in the place of the directory itself, which is for
+// who deploys to do: the links in it still lead nowhere.
+func (s testSite) requireMovable(t *testing.T, media string) {
+	elsewhere := filepath.Join(s.dir, "uploads")
+	require.NoError(t, os.Rename(media, elsewhere))
+	require.NoError(t, os.Symlink(elsewhere, media))
+	require.Equal(t, "own", s.sends(get("/media/real/own.txt")).body)
+	require.Equal(t, http.StatusForbidden, s.sends(get("/media/link.txt")).status)
 }
 
 func (s testSite) tryLinks(t *testing.T, media string) (rows string) {
