@@ -327,6 +327,10 @@ func (p patient) directory(d directory) []Finding {
 	case mode&^d.perm != 0:
 		f.What = fmt.Sprintf("%s is open to more than it should be (%03o, not %03o)", p.short(d.path), mode, d.perm)
 		f.Mend = fmt.Sprintf("chmod %03o %s", d.perm, d.path)
+		if !d.users && !p.user.IsMe() && stat.Gid != p.user.GID {
+			// closed to others, it would be closed to the user too
+			f.Mend = fmt.Sprintf("chgrp %d %s && %s", p.user.GID, d.path, f.Mend)
+		}
 	default:
 		return nil
 	}

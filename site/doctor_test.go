@@ -104,6 +104,11 @@ func TestDoctor_FindsWhatIsWrongOnDisk(t *testing.T) {
 			s.write("deploy/builds/.trash-7/q/app.py", "")
 			return nil
 		}, "3 leftovers of interrupted tasks: deploy/builds/.trash-7", "", "rm -r ", false},
+		{"deploy open to others, and of another group", func() func() {
+			require.NoError(t, os.Chmod(path(""), 0o755))
+			require.NoError(t, os.Chown(path(""), -1, os.Getegid()))
+			return nil
+		}, "deploy is open to more than it should be (755, not 7", "", "chmod 7", false},
 		{"data open to others", chmod("data", 0o755), "deploy/data is open to more than it should be (755, not 700)", "", "chmod 700 " + path("data"), false},
 		{"logs open to others", chmod("logs", 0o755), "deploy/logs is open", "", "chmod 750", false},
 		{"secrets open to others", chmod("builds/a/uwsgi.d/env.json", 0o644), "the environment of a can be read by others (644)", "secrets", "chmod 6", false},

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/account"
 	"github.com/hadjango/hadjango/site"
 )
 
@@ -27,7 +28,9 @@ func newMountedSite(t *testing.T, config string) testSite {
 	}
 	s := newTestSite(t, config)
 	require.NoError(t, os.Mkdir(s.deploy(), 0o755))
-	s.mount("tmpfs", "tmpfs", 0, "size=64m,nr_inodes=4000,mode=755")
+	user, err := account.Lookup("www-data")
+	require.NoError(t, err)
+	s.mount("tmpfs", "tmpfs", 0, fmt.Sprintf("size=64m,nr_inodes=4000,mode=750,gid=%d", user.GID))
 	return s
 }
 
