@@ -106,6 +106,22 @@ func (e Env) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "env[%s]", strings.Join(slices.Sorted(maps.Keys(e)), " "))
 }
 
+// With returns the variables with more of them; one that is in both has the value of more. The names are checked as those
+// of a file are.
+func (e Env) With(more map[string]string) (Env, error) {
+	all := maps.Clone(e)
+	if all == nil {
+		all = Env{}
+	}
+	for name, value := range more {
+		if err := checkVariable(name); err != nil {
+			return nil, err
+		}
+		all[name] = value
+	}
+	return all, nil
+}
+
 // Workers is how many processes serve one build; uWSGI moves between the two numbers with the load.
 type Workers struct {
 	// Min is the number kept when idle, 0 to 512; 0 fits it to the machine's cores. Default 0.

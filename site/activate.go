@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/python"
+	"github.com/hadjango/hadjango/stack"
 	"github.com/hadjango/hadjango/uwsgi"
 )
 
@@ -181,4 +183,25 @@ func (s *Site) workersOf(ctx context.Context, name builds.Name) (all uwsgi.Insta
 func (s *Site) active(ctx context.Context, name builds.Name) bool {
 	instance, err := s.workersOf(ctx, name)
 	return err == nil && len(instance.Ready()) > 0
+}
+
+// pythonFits tells why a build cannot run here.
+func (s *Site) pythonFits(name builds.Name) error {
+	other := s.otherPython(name)
+	if other == "" {
+		return nil
+	}
+	free, _ := s.store.Free()
+	return fmt.Errorf("it %s: run mage createBuild %s, mage stage %s and mage swapLive, or bring the old Python back", other, free, free)
+}
+
+// otherPython says for which Python a build was made, if uWSGI has another one:
+// an upgrade of the machine, or of a container's image, may bring it.
+func (s *Site) otherPython(name builds.Name) string {
+	linked, err := stack.PluginPython()
+	of := python.VenvVersion(s.store.Path(name))
+	if err != nil || of == "" || of == linked {
+		return ""
+	}
+	return fmt.Sprintf("was made with Python %s, and uWSGI runs %s", of, linked)
 }

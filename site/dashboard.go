@@ -28,7 +28,7 @@ func (s *Site) dashboardProcess() stack.Dashboard {
 	sum := sha256.Sum256(data)
 	return stack.Dashboard{
 		Program: s.dashboard, Socket: s.dashboardSocket(), Log: s.log("dashboard.log"),
-		Env: []string{"LANG=C.UTF-8", "HOME=" + s.user.Home, "HADJANGO_SITE=" + s.root, fmt.Sprintf("HADJANGO_CONFIGURATION=%x", sum[:8])},
+		Env: append(s.whereabouts(), "LANG=C.UTF-8", "HOME="+s.user.Home, fmt.Sprintf("HADJANGO_CONFIGURATION=%x", sum[:8])),
 	}
 }
 

@@ -141,7 +141,7 @@ func (s *Site) Doctor(ctx context.Context) (Diagnosis, error) {
 	}
 	holder, busy := builds.Held(s.deployFile("lock"))
 	masters := s.stack(stack.Programs{}).Masters()
-	p := patient{Site: s, running: masters.Health(), masters: masters, names: names, busy: busy}
+	p := patient{Site: s, running: s.withElsewhere(masters.Health()), masters: masters, names: names, busy: busy}
 	checks := p.checks()
 	found := make([][]Finding, len(checks))
 	var group sync.WaitGroup

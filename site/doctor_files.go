@@ -128,12 +128,12 @@ func (p patient) pythons(ctx context.Context) []Finding {
 	}
 	found := p.configuredPython(ctx, linked)
 	for _, name := range p.names {
-		of := python.VenvVersion(p.store.Path(name))
-		if of == linked || of == "" || !p.isComplete(name) {
+		other := p.otherPython(name)
+		if other == "" || !p.isComplete(name) {
 			continue
 		}
 		found = append(found, Finding{
-			Severity: Problem, What: fmt.Sprintf("build %s was made with Python %s, and uWSGI runs %s", name, of, linked), Where: p.store.Path(name),
+			Severity: Problem, What: fmt.Sprintf("build %s %s", name, other), Where: p.store.Path(name),
 			Why: "its packages are not found, or do not load", Mend: p.anew(name),
 		})
 	}
@@ -406,7 +406,7 @@ type rendered struct {
 // render returns what a function would write.
 func (p patient) render(do func(*Site) error) ([]rendered, error) {
 	var all []rendered
-	dry, err := newSite(p.root, p.config, Options{})
+	dry, err := newSite(p.root, p.config, Options{Deploy: p.deploy, Nginx: p.elsewhere})
 	if err != nil {
 		return nil, err
 	}

@@ -114,6 +114,9 @@ func (p patient) dashboardAnswers(ctx context.Context) []Finding {
 }
 
 func (p patient) whyNoNginx() string {
+	if p.elsewhere != "" {
+		return fmt.Sprintf("nobody reaches a build; nginx is to run elsewhere, and does not answer as %s", p.elsewhere)
+	}
 	for _, address := range p.config.Listen {
 		_, port, _ := net.SplitHostPort(address)
 		n, _ := strconv.Atoi(port)

@@ -164,7 +164,7 @@ func (s *Site) runs(ctx context.Context) bool {
 		_, err := uwsgi.ReadInstance(ctx, s.vassal(name).Stats)
 		return err
 	}
-	return s.health().Up() && s.eachBuild(ctx, vassal) == nil
+	return s.ownUp() && s.eachBuild(ctx, vassal) == nil
 }
 
 // hasNoOrphan tells whether every zerg of a build that answers is attached to
@@ -318,7 +318,7 @@ func (s *Site) startKeeper(ctx context.Context) error {
 // keepAgain starts the keeper where it has died, before a task that may take
 // long. No task depends on it.
 func (s *Site) keepAgain(ctx context.Context, title string) {
-	if len(s.keep) == 0 || title == "down" || s.isDown() || s.isKept() || !s.health().Up() {
+	if len(s.keep) == 0 || title == "down" || s.isDown() || s.isKept() || !s.ownUp() {
 		return
 	}
 	if err := s.startKeeper(ctx); err != nil {
@@ -334,7 +334,7 @@ const keeperPoll = 5 * time.Millisecond
 func (s *Site) spawnKeeper() error {
 	_, err := command.Server{
 		Args: s.keep, Dir: "/", Log: s.log("keeper.log"),
-		Env: []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "HOME=" + os.Getenv("HOME"), "HADJANGO_SITE=" + s.root},
+		Env: append(s.whereabouts(), "PATH="+os.Getenv("PATH"), "LANG=C.UTF-8", "HOME="+os.Getenv("HOME")),
 	}.Start()
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/files"
@@ -15,11 +16,17 @@ import (
 // deploy but sockets and pid files, when run is set.
 type layout struct{ root, deploy, run string }
 
-func newLayout(root, run string) layout {
-	if !filepath.IsAbs(run) {
+// inDeploy is the name of the deploy directory in the site's, and the beginning
+// of paths that are meant to be in it wherever it is.
+const inDeploy = "deploy"
+
+func newLayout(root, deploy, run string) layout {
+	if below, ok := strings.CutPrefix(filepath.Clean(run)+"/", inDeploy+"/"); ok {
+		run = filepath.Join(deploy, below)
+	} else if !filepath.IsAbs(run) {
 		run = filepath.Join(root, run)
 	}
-	return layout{root, filepath.Join(root, "deploy"), run}
+	return layout{root, deploy, run}
 }
 
 func (l layout) deployFile(name string) string { return filepath.Join(l.deploy, name) }

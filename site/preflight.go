@@ -34,6 +34,9 @@ func (s *Site) mayInit() error {
 // mayListen tells why nginx could not have its addresses. Workers that a dead
 // nginx has left are ended when the next one is started.
 func (s *Site) mayListen() error {
+	if s.elsewhere != "" {
+		return nil
+	}
 	if left, err := proc.Under(s.deploy, "nginx"); err != nil || len(left) > 0 {
 		return err
 	}
@@ -58,7 +61,7 @@ func (s *Site) mayStart(ctx context.Context, name builds.Name) error {
 	if s.active(ctx, name) {
 		return nil
 	}
-	return errors.Join(stack.FindUWSGI(), enoughFiles(), s.hasRoom(roomToStart, "any does"), s.portsFree(name), s.memoryFor(ctx, name))
+	return errors.Join(stack.FindUWSGI(), s.pythonFits(name), enoughFiles(), s.hasRoom(roomToStart, "any does"), s.portsFree(name), s.memoryFor(ctx, name))
 }
 
 // writable tells whether anything may be written at all.

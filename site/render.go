@@ -86,6 +86,7 @@ func (s *Site) renderVassal(name builds.Name) error {
 		if vassal.TCP, err = s.address(name, 1); err != nil {
 			return err
 		}
+		vassal.TCP, _ = s.comesFromElsewhere(vassal.TCP)
 	}
 	return s.writeRendered(filepath.Join(s.store.Path(name), unit.Config), func(w io.Writer) error {
 		return uwsgiconf.RenderVassal(w, vassal, s.templates())
@@ -127,8 +128,9 @@ func (s *Site) renderUpstreams(name builds.Name) error {
 	if err != nil {
 		return err
 	}
+	_, server := s.comesFromElsewhere(address)
 	for _, p := range []builds.Pointer{builds.Live, builds.Stage} {
-		upstream := nginxconf.Upstream{Pointer: p.String(), Server: address}
+		upstream := nginxconf.Upstream{Pointer: p.String(), Server: server}
 		err := s.writeRendered(filepath.Join(s.store.Path(name), p.String()+".conf"), func(w io.Writer) error {
 			return nginxconf.RenderUpstream(w, upstream, s.templates())
 		})

@@ -23,7 +23,7 @@ func serversOf(t testing.TB, c config.Config) map[string]string {
 	me, err := account.Current()
 	require.NoError(t, err)
 	s := &Site{
-		layout: newLayout("/srv/shop", c.Run), config: c, user: me, store: builds.OpenStore("/srv/shop/deploy/builds"),
+		layout: newLayout("/srv/shop", "/srv/shop/deploy", c.Run), config: c, user: me, store: builds.OpenStore("/srv/shop/deploy/builds"),
 		output: func(path string, data []byte, _ fs.FileMode) error {
 			all[filepath.Base(path)] = string(data)
 			return nil
@@ -95,7 +95,7 @@ func FuzzRender_ConfigurationAddsNoDirective(f *testing.F) {
 	require.True(f, known["nginx.conf"]["uwsgi_pass"] && known["zerg.ini"]["wsgi-file"], "%v", known)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := config.Parse("x.yml", data)
-		if err != nil || newLayout("/srv/shop", c.Run).check() != nil {
+		if err != nil || newLayout("/srv/shop", "/srv/shop/deploy", c.Run).check() != nil {
 			return
 		}
 		for name, text := range serversOf(t, c) {

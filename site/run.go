@@ -61,7 +61,7 @@ func (s *Site) environment(name builds.Name, tag string) []string {
 	// not every user may write at home, where npm has its cache unless told otherwise
 	env := append([]string{"npm_config_cache=" + filepath.Join(s.cache(), "npm")}, baseEnvironment()...)
 	// a build is no site of its own, even where it holds a hadjango.yml
-	env = append(env, "PATH="+path, "VIRTUAL_ENV="+dir, "HOME="+s.user.Home, "HADJANGO_SITE="+s.root, command.Mark())
+	env = append(append(env, s.whereabouts()...), "PATH="+path, "VIRTUAL_ENV="+dir, "HOME="+s.user.Home, command.Mark())
 	for key, value := range s.variables(name, tag) {
 		env = append(env, key+"="+value)
 	}

@@ -73,7 +73,7 @@ func (s *Site) reloadChanged(ctx context.Context, servers stack.Stack) error {
 		return err
 	}
 	loaded, err := os.ReadFile(s.loadedConfig())
-	if err == nil && bytes.Equal(now, loaded) {
+	if err == nil && bytes.Equal(now, loaded) && !s.reloadsAlways() {
 		return nil
 	}
 	return s.reloadNginx(ctx, servers)
@@ -114,6 +114,9 @@ func (s *Site) eachBuild(ctx context.Context, do func(context.Context, builds.Na
 // of a vassal that has died.
 func (s *Site) bringBack(ctx context.Context, name builds.Name) error {
 	for _, slot := range s.linked(name) {
+		if err := s.pythonFits(name); err != nil {
+			return fmt.Errorf("build %s has not come back: %w", name, err)
+		}
 		unit := s.zerg(name, slot)
 		err := s.zergs.WaitZerg(ctx, unit)
 		if err == nil {

@@ -62,6 +62,17 @@ type Options struct {
 	// Wait is how long a verb that changes something waits for another to end.
 	// When it is 0 the verb fails at once.
 	Wait time.Duration
+	// Deploy is where everything lies that running makes; deploy in the site's
+	// directory when it is empty.
+	Deploy string
+	// Nginx is the address, host:port, of an nginx that runs elsewhere: in a
+	// container of its own, where [Site.ServeNginx] runs it. It listens on that
+	// port of every address, whatever the configuration says. When it is empty
+	// nginx runs here.
+	Nginx string
+	// Env are more variables for the project's code than the configuration has:
+	// those of this machine, or container.
+	Env map[string]string
 }
 
 // Site is one site. Its methods may be called by many at once; of those that
@@ -90,6 +101,8 @@ type Site struct {
 	fetching *sync.Mutex
 	// installing is held by the build that installs the requirements.
 	installing *sync.Mutex
+	// elsewhere is the address of an nginx that runs elsewhere.
+	elsewhere string
 }
 
 // Open returns the site in dir. It reads the configuration and changes nothing.
@@ -109,7 +122,22 @@ func Open(dir string, options Options) (*Site, error) {
 }
 
 func newSite(root string, c config.Config, options Options) (*Site, error) {
-	layout := newLayout(root, c.Run)
+	deploy := filepath.Join(root, inDeploy)
+	var err error
+	if options.Deploy != "" {
+		if deploy, err = resolve(options.Deploy); err != nil {
+			return nil, fmt.Errorf("open site %s: %w", root, err)
+		}
+	}
+	if options.Nginx != "" {
+		if c.Listen, err = elsewhereListens(options.Nginx); err != nil {
+			return nil, fmt.Errorf("open site %s: %w", root, err)
+		}
+	}
+	if c.Env, err = c.Env.With(options.Env); err != nil {
+		return nil, fmt.Errorf("open site %s: %w", root, err)
+	}
+	layout := newLayout(root, deploy, c.Run)
 	if err := layout.check(); err != nil {
 		return nil, fmt.Errorf("open site %s: %w", root, err)
 	}
@@ -118,7 +146,7 @@ func newSite(root string, c config.Config, options Options) (*Site, error) {
 		return nil, fmt.Errorf("open site %s: %w", root, err)
 	}
 	s := &Site{
-		fetching: &sync.Mutex{}, installing: &sync.Mutex{},
+		fetching: &sync.Mutex{}, installing: &sync.Mutex{}, elsewhere: options.Nginx,
 		foreign: layout.foreign(user),
 		layout:  layout, config: c, store: builds.OpenStore(layout.builds()), user: user, warning: warning,
 		journal:  builds.OpenJournal(layout.deployFile("journal.jsonl")),
@@ -264,10 +292,19 @@ func (s *Site) stack(programs stack.Programs) stack.Stack {
 	return stack.Stack{
 		Dir: s.deploy, Programs: programs, User: s.user,
 		Vassals: emperor("vassals"), Zergs: emperor("zergs"),
-		Nginx: stack.Nginx{
-			Config: s.etc("nginx.conf"), PIDFile: s.nginxPID(), ErrorLog: s.log("nginx.error.log"),
-			Listen: s.config.Listen,
-		},
+		Nginx:     s.nginx(),
 		Dashboard: s.dashboardProcess(),
 	}
+}
+
+func (s *Site) nginx() stack.Nginx {
+	nginx := stack.Nginx{
+		Config: s.etc("nginx.conf"), PIDFile: s.nginxPID(), ErrorLog: s.log("nginx.error.log"),
+		Listen: s.config.Listen, Elsewhere: s.elsewhere, Ask: s.etc("nginx.ask"), Answer: s.etc("nginx.answer"),
+	}
+	if s.elsewhere != "" {
+		// its number is one of another container
+		nginx.PIDFile = ""
+	}
+	return nginx
 }

@@ -257,7 +257,7 @@ func (s *Site) answeredBy(ctx context.Context, p builds.Pointer, want builds.Nam
 // whoServes returns the name of the build that answers a pointer's site
 // through nginx.
 func (s *Site) whoServes(ctx context.Context, p builds.Pointer) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+loopback(s.config.Listen[0])+s.config.Health, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.frontDoor()+s.config.Health, nil)
 	if err != nil {
 		return "", err
 	}
@@ -284,8 +284,8 @@ func (s *Site) hosts(p builds.Pointer) []string {
 	return s.config.Live
 }
 
-// loopback is how this machine reaches an address that nginx listens on.
-func loopback(listen string) string {
+// Loopback is how this machine reaches an address that nginx listens on.
+func Loopback(listen string) string {
 	host, port, _ := net.SplitHostPort(listen)
 	switch {
 	case host == "*" || host == "0.0.0.0":

@@ -17,7 +17,7 @@ import (
 )
 
 func (s Stack) upEmperor(ctx context.Context, e Emperor, report Report) error {
-	if len(s.find(e.PIDFile, e.Title)) > 0 {
+	if len(e.masters(s.processes())) > 0 {
 		if err := waitAnswer(ctx, e.Stats, nil); err != nil {
 			return fmt.Errorf("%s: it runs, but not with the stats socket %s: if the configuration has changed, run mage down and up: %w", e.Name, e.Stats, err)
 		}

@@ -45,7 +45,7 @@ func (s Stack) succeed(ctx context.Context, sockets []*os.File) error {
 			return false, fmt.Errorf("it ended at once: %w; see %s", errors.Join(err, errEnded), s.Nginx.ErrorLog)
 		default:
 		}
-		if len(s.find(s.Nginx.PIDFile, "")) > 0 && len(proc.Family(cmd.Process.Pid)) > 1 {
+		if len(s.Nginx.masters(s.processes())) > 0 && len(proc.Family(cmd.Process.Pid)) > 1 {
 			return false, nil
 		}
 		return true, errors.New("nginx has no workers yet")

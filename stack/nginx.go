@@ -18,7 +18,11 @@ import (
 )
 
 func (s Stack) upNginx(ctx context.Context, report Report) error {
-	if len(s.find(s.Nginx.PIDFile, "")) > 0 {
+	if s.Nginx.Elsewhere != "" {
+		report("nginx", s.Nginx.whereabouts())
+		return nil
+	}
+	if len(s.Nginx.masters(s.processes())) > 0 {
 		report("nginx", "runs")
 		return nil
 	}
@@ -125,7 +129,10 @@ func (s Stack) TestNginx(ctx context.Context) error { return s.nginx(ctx, "-t", 
 // ReloadNginx checks the configuration and lets nginx take it over: new
 // workers start, old ones finish what they have, and close idle connections.
 func (s Stack) ReloadNginx(ctx context.Context) error {
-	running := s.find(s.Nginx.PIDFile, "")
+	if s.Nginx.Elsewhere != "" {
+		return s.askReload(ctx)
+	}
+	running := s.Nginx.masters(s.processes())
 	if len(running) == 0 {
 		return ErrNginxDown
 	}
@@ -241,8 +248,12 @@ func poll(ctx context.Context, try func() (again bool, err error)) error {
 	return errors.Join(last, err)
 }
 
-// endNginx lets it answer what it has begun. The first of the family is its master.
-func endNginx(ctx context.Context, family []proc.Process) error {
+func (s Stack) endNginx(ctx context.Context, limit time.Duration, report Report) error {
+	return s.end(ctx, limit, "nginx", s.Nginx.masters(s.processes()), quitNginx, report)
+}
+
+// quitNginx lets it answer what it has begun. The first of the family is its master.
+func quitNginx(ctx context.Context, family []proc.Process) error {
 	if err := family[0].Signal(syscall.SIGQUIT); err != nil {
 		return err
 	}

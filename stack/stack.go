@@ -11,9 +11,11 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,6 +55,13 @@ type Nginx struct {
 	Config, PIDFile, ErrorLog string
 	// Listen are the addresses in its configuration.
 	Listen []string
+	// Elsewhere is the address, host:port, of an nginx that is not this stack's
+	// to start: one in another container, which [Stack.ServeNginx] runs there.
+	// It is empty for one that is.
+	Elsewhere string
+	// Ask and Answer are files by which such an nginx is told to reload, and
+	// says what came of it.
+	Ask, Answer string
 }
 
 // Report is told what happens to a server, such as "started". It may be called
@@ -82,11 +91,11 @@ func (s Stack) Up(ctx context.Context, vassalsUp func(context.Context) error, re
 func (s Stack) Down(ctx context.Context, limit time.Duration, report Report) error {
 	var dashboard errgroup.Group
 	dashboard.Go(func() error { return s.endDashboard(ctx, limit, report) })
-	late := s.end(ctx, limit, "nginx", s.find(s.Nginx.PIDFile, ""), endNginx, report)
+	late := s.endNginx(ctx, limit, report)
 	// nothing is queued any more, so the sockets may go while workers finish
 	var emperors errgroup.Group
 	for _, e := range []Emperor{s.Zergs, s.Vassals} {
-		emperors.Go(func() error { return s.end(ctx, limit, e.Name, s.find(e.PIDFile, e.Title), endEmperor, report) })
+		emperors.Go(func() error { return s.end(ctx, limit, e.Name, e.masters(s.processes()), endEmperor, report) })
 	}
 	late = errors.Join(late, emperors.Wait(), dashboard.Wait())
 	if ctx.Err() != nil {
@@ -110,50 +119,73 @@ func (h Health) Up() bool { return h.Vassals && h.Zergs && h.Nginx }
 // Health looks at the servers.
 func (s Stack) Health() Health {
 	return Health{
-		Vassals: s.runs(s.Vassals.PIDFile, s.Vassals.Title),
-		Zergs:   s.runs(s.Zergs.PIDFile, s.Zergs.Title),
-		Nginx:   s.titledNginx() || s.runs(s.Nginx.PIDFile, ""),
+		Vassals: s.emperorRuns(s.Vassals),
+		Zergs:   s.emperorRuns(s.Zergs),
+		Nginx:   s.nginxRuns(),
 
 		Dashboard: s.Dashboard.runs(),
 	}
 }
 
-// runs looks at one process where that tells, and else at all there are.
-func (s Stack) runs(pidFile, title string) bool {
-	pid, err := readPID(pidFile)
-	return err == nil && proc.IsUnder(pid, s.Dir, serverPrograms...) || len(s.find(pidFile, title)) > 0
+// emperorRuns looks at one process where that tells, and else at all there are.
+func (s Stack) emperorRuns(e Emperor) bool {
+	pid := readPID(e.PIDFile)
+	p, err := proc.Open(pid)
+	return err == nil && e.isMaster(p, pid) && proc.IsUnder(pid, s.Dir, serverPrograms...) || len(e.masters(s.processes())) > 0
+}
+
+func (s Stack) nginxRuns() bool {
+	if s.Nginx.Elsewhere != "" {
+		return s.Nginx.AnswersElsewhere()
+	}
+	return s.titledNginx() || len(s.Nginx.masters(s.processes())) > 0
 }
 
 // titledNginx tells whether nginx runs where this process may not see the files
 // of its master, which is root's; its title is for everybody to see.
 func (s Stack) titledNginx() bool {
-	pid, _ := readPID(s.Nginx.PIDFile)
-	p, err := proc.Open(pid)
+	p, err := proc.Open(readPID(s.Nginx.PIDFile))
 	return err == nil && strings.HasPrefix(p.Name(), "nginx: master process ") && strings.Contains(p.Name()+" ", " "+s.Nginx.Config+" ")
 }
 
-// find returns the process that a pid file names, if it is alive and ours:
-// after a crash the number may be another's. A process with the title is one
-// too, whatever became of its pid file.
-func (s Stack) find(pidFile, title string) []proc.Process { return pick(s.processes(), pidFile, title) }
+// isMaster tells whether a process is the emperor's: one with its title, or the
+// one that its pid file names, before it has got its title. In a container a new
+// process is likely to have the number of one that was killed, so that the number
+// alone proves nothing.
+func (e Emperor) isMaster(p proc.Process, pid int) bool {
+	name := p.Name()
+	return name == e.Title || p.PID == pid && strings.Contains(name, e.Config)
+}
 
-func pick(all []proc.Process, pidFile, title string) []proc.Process {
-	pid, _ := readPID(pidFile)
-	var found []proc.Process
-	for _, p := range all {
-		if p.PID == pid || (title != "" && p.Name() == title) {
-			found = append(found, p)
-		}
-	}
+// masters are the emperor's processes, the one that the pid file names first.
+func (e Emperor) masters(all []proc.Process) []proc.Process {
+	pid := readPID(e.PIDFile)
+	found := slices.DeleteFunc(slices.Clone(all), func(p proc.Process) bool { return !e.isMaster(p, pid) })
+	slices.SortStableFunc(found, func(a, b proc.Process) int {
+		return cmp.Compare(distance(a.PID, pid), distance(b.PID, pid))
+	})
 	return found
 }
 
-func readPID(file string) (int, error) {
-	data, err := files.Read(file)
-	if err != nil {
-		return 0, err
+// distance puts the process that a pid file names before all others.
+func distance(pid, named int) int {
+	if pid == named {
+		return 0
 	}
-	return strconv.Atoi(strings.TrimSpace(string(data)))
+	return 1
+}
+
+func (n Nginx) masters(all []proc.Process) []proc.Process {
+	pid := readPID(n.PIDFile)
+	return slices.DeleteFunc(slices.Clone(all), func(p proc.Process) bool {
+		return p.PID != pid || !strings.Contains(p.Name(), "nginx")
+	})
+}
+
+func readPID(path string) int {
+	data, _ := files.Read(path)
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	return pid
 }
 
 // processes returns all servers' processes of this site, orphans included.

@@ -18,17 +18,17 @@ type Masters struct{ Vassals, Zergs, Nginx, Dashboard []proc.Process }
 func (s Stack) Masters() Masters {
 	all := s.processes()
 	return Masters{
-		Vassals: familyOf(pick(all, s.Vassals.PIDFile, ""), pick(all, "", s.Vassals.Title)),
-		Zergs:   familyOf(pick(all, s.Zergs.PIDFile, ""), pick(all, "", s.Zergs.Title)),
-		Nginx:   familyOf(pick(all, s.Nginx.PIDFile, "")),
+		Vassals: familyOf(s.Vassals.masters(all)),
+		Zergs:   familyOf(s.Zergs.masters(all)),
+		Nginx:   familyOf(s.Nginx.masters(all)),
 
 		Dashboard: s.Dashboard.processes(),
 	}
 }
 
 // familyOf is that of the first candidate.
-func familyOf(candidates ...[]proc.Process) []proc.Process {
-	for _, p := range slices.Concat(candidates...) {
+func familyOf(candidates []proc.Process) []proc.Process {
+	for _, p := range candidates {
 		return proc.Family(p.PID)
 	}
 	return nil

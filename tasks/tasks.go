@@ -12,7 +12,10 @@
 //
 // The site is the directory that holds hadjango.yml, looked for from the
 // working directory upwards; without one it is the working directory. The
-// variable HADJANGO_SITE names another.
+// variable HADJANGO_SITE names another. In containers HADJANGO_DEPLOY
+// names the directory for all that running makes, and HADJANGO_NGINX the address
+// of nginx, which has a container of its own; HADJANGO_ENV_X is X for the project's
+// code, as in env: of hadjango.yml.
 //
 // Of the tasks that change something one runs at a time. Another one fails at
 // once, or waits: for as long as -wait=5m says, which each of them takes after
@@ -387,11 +390,27 @@ func with(ctx context.Context, verb func(context.Context, *site.Site) error) err
 	if err != nil {
 		return err
 	}
-	s, err := site.Open(dir, site.Options{Reporter: console, Wait: wait, Person: whoAsks(), Keeper: []string{self, "keep"}, Dashboard: []string{self, "dashboard"}})
+	s, err := site.Open(dir, site.Options{
+		Reporter: console, Wait: wait, Person: whoAsks(), Keeper: []string{self, "keep"}, Dashboard: []string{self, "dashboard"},
+		Deploy: os.Getenv("HADJANGO_DEPLOY"), Nginx: os.Getenv("HADJANGO_NGINX"), Env: handedIn(os.Environ()),
+	})
 	if err != nil {
 		return err
 	}
 	return verb(ctx, s)
+}
+
+// handedIn are the variables for the project's code that this process's
+// environment has, each with a prefix; one that is empty is left to the project.
+func handedIn(environ []string) map[string]string {
+	variables := map[string]string{}
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		if name, ok := strings.CutPrefix(name, "HADJANGO_ENV_"); ok && value != "" {
+			variables[name] = value
+		}
+	}
+	return variables
 }
 
 type waitKey struct{}
