@@ -42,7 +42,12 @@ func Shell(
 	ctx context.Context,
 	// the build (default: live)
 	build *string,
+	// with HADJANGO_HOST=compose: another service than web, such as nginx
+	server *string,
 ) error {
+	if server != nil && *server != webService {
+		return shellIn(ctx, *server, build)
+	}
 	return inside(ctx, build, nil, func(_ context.Context, s *site.Site, name builds.Name, _ []string) (site.Attached, error) {
 		return s.Shell(name)
 	})

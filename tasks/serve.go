@@ -35,9 +35,3 @@ func Serve(
 		return verbs.serve(s, ctx)
 	})
 }
-
-// The services of docker-compose.yml that our program runs in.
-const (
-	webService   = "web"
-	nginxService = "nginx"
-)

@@ -12,7 +12,9 @@
 //
 // The site is the directory that holds hadjango.yml, looked for from the
 // working directory upwards; without one it is the working directory. The
-// variable HADJANGO_SITE names another. In containers HADJANGO_DEPLOY
+// variable HADJANGO_SITE names another. With HADJANGO_HOST=compose a task runs in
+// the service web of the containers that docker-compose.yml there describes; its
+// arguments, its output, its end and Ctrl-C are the same. In those HADJANGO_DEPLOY
 // names the directory for all that running makes, and HADJANGO_NGINX the address
 // of nginx, which has a container of its own; HADJANGO_ENV_X is X for the project's
 // code, as in env: of hadjango.yml.
@@ -374,6 +376,11 @@ func Undo(
 func with(ctx context.Context, verb func(context.Context, *site.Site) error) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	if away, err := inContainers(); err != nil {
+		return err
+	} else if away {
+		return runInWeb(ctx)
+	}
 	// what a build consists of is read by another user than root
 	syscall.Umask(0o022)
 	dir, err := siteDir()

@@ -1,0 +1,80 @@
+package containers_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hadjango/hadjango/internal/containers"
+)
+
+func TestMachineOf_IsWhereTheEngineIs(t *testing.T) {
+	for endpoint, machine := range map[string]string{
+		"":                                 "",
+		"unix:///var/run/docker.sock":      "",
+		"npipe:////./pipe/docker_engine":   "",
+		"tcp://192.0.2.7:2376":             "192.0.2.7",
+		"tcp://[2001:db8::7]:2376":         "2001:db8::7",
+		"ssh://deploy@docker.example.com":  "docker.example.com",
+		"ssh://docker.example.com:2222":    "docker.example.com",
+		"https://engine.example.com/proxy": "engine.example.com",
+	} {
+		got, err := containers.MachineOf(t.Context(), endpoint)
+
+		require.NoError(t, err, endpoint)
+		require.Equal(t, machine, got, endpoint)
+	}
+}
+
+func TestMachineOf_RefusesWhatItDoesNotKnow(t *testing.T) {
+	_, err := containers.MachineOf(t.Context(), "gopher://somewhere")
+
+	require.EqualError(t, err, `the engine "gopher://somewhere": gopher is none of unix, tcp and ssh`)
+}
+
+func TestReachable(t *testing.T) {
+	for _, test := range []struct {
+		name, machine, published, address string
+		own                               bool
+	}{
+		{"this machine, all addresses", "", "0.0.0.0:8080", "127.0.0.1:8080", false},
+		{"this machine, IPv6", "", "[::]:8080", "127.0.0.1:8080", false},
+		{"this machine only", "", "127.0.0.1:8080", "127.0.0.1:8080", false},
+		{"one address", "", "192.0.2.1:80", "192.0.2.1:80", false},
+		{"another machine", "192.0.2.7", "0.0.0.0:80", "192.0.2.7:80", false},
+		{"another machine, by IPv6", "2001:db8::7", "0.0.0.0:80", "[2001:db8::7]:80", false},
+		{"another machine's other address", "192.0.2.7", "192.0.2.8:80", "192.0.2.8:80", false},
+		{"another machine, for itself only", "192.0.2.7", "127.0.0.1:8080", "192.0.2.7:8080", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			address, own := containers.Reachable(test.machine, test.published)
+
+			require.Equal(t, test.address, address)
+			require.Equal(t, test.own, own)
+		})
+	}
+}
+
+func TestEngine_IsWhatTheEnvironmentSaysBeforeTheContext(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "tcp://192.0.2.9:2375")
+
+	endpoint, err := containers.Engine(t.Context())
+
+	require.NoError(t, err)
+	require.Equal(t, "tcp://192.0.2.9:2375", endpoint)
+}
+
+func TestEngine_IsThatOfTheCurrentContext(t *testing.T) {
+	needDocker(t)
+	t.Setenv("DOCKER_HOST", "")
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	docker(t, "context", "create", "faraway", "--docker", "host=ssh://deploy@192.0.2.7")
+	docker(t, "context", "use", "faraway")
+
+	endpoint, err := containers.Engine(t.Context())
+	require.NoError(t, err)
+	machine, err := containers.MachineOf(t.Context(), endpoint)
+
+	require.NoError(t, err)
+	require.Equal(t, "192.0.2.7", machine)
+}
