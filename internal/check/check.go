@@ -21,11 +21,21 @@ import (
 )
 
 // Check tests everything: format, go.mod, vet, lint, the magefile, and all tests on real servers.
-func Check(ctx context.Context) error {
+func Check(
+	ctx context.Context,
+	// test the containers too, on an engine of its own: as root, with some minutes more
+	compose *bool,
+) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer stop()
-	if err := install(ctx); err != nil {
+	containers := compose != nil && *compose
+	if err := install(ctx, containers); err != nil {
 		return err
+	}
+	// nothing may be skipped here
+	env := append(os.Environ(), "HADJANGO_TEST_ALL=1")
+	if containers {
+		env = append(env, "HADJANGO_TEST_COMPOSE=1")
 	}
 	binary, err := os.MkdirTemp("", "hadjango-check")
 	if err != nil {
@@ -41,19 +51,20 @@ func Check(ctx context.Context) error {
 		{"go", "tool", "mage", "-compile", filepath.Join(binary, "hadjango")},
 		{"go", "test", "-race", "-timeout", "30m", "./..."},
 	} {
-		if err := run(ctx, args); err != nil {
+		if err := run(ctx, env, args); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// needed are the programs that the tests run, and the packages of Debian that
-// they come in.
-var needed = []struct {
+// need is a program that the tests run, and the packages of Debian that it comes in.
+type need struct {
 	program  string
 	packages []string
-}{
+}
+
+var needed = []need{
 	{"gcc", []string{"gcc", "libc6-dev"}}, // what the race detector links with
 	{"git", []string{"git"}},
 	{"mariadb-install-db", []string{"mariadb-server-core", "mariadb-client-core"}}, // mariadb-server would make a database too
@@ -63,12 +74,23 @@ var needed = []struct {
 	{"chromium", []string{"chromium"}},
 }
 
+// neededByCompose is for the containers, and only where they are tested.
+var neededByCompose = []need{
+	{"dockerd", []string{"docker.io"}},
+	{"docker-compose", []string{"docker-compose"}},
+	{"debootstrap", []string{"debootstrap"}},
+}
+
 // fonts are what Chromium draws text with, wherever they come from.
 const fonts = "/usr/share/fonts/truetype/*/*.ttf"
 
 // install brings what the tests need, as far as it is missing.
-func install(ctx context.Context) error {
-	packages, err := missing(ctx)
+func install(ctx context.Context, compose bool) error {
+	programs := needed
+	if compose {
+		programs = slices.Concat(needed, neededByCompose)
+	}
+	packages, err := missing(ctx, programs)
 	if err != nil || len(packages) == 0 {
 		return err
 	}
@@ -79,14 +101,14 @@ func install(ctx context.Context) error {
 	return errors.Join(stack.Install(ctx, packages, ""), rest(ctx, packages))
 }
 
-func missing(ctx context.Context) (packages []string, err error) {
+func missing(ctx context.Context, programs []need) (packages []string, err error) {
 	var servers *stack.MissingError
 	if _, err := stack.FindWithNPM(ctx, ""); errors.As(err, &servers) {
 		packages = servers.Packages
 	} else if err != nil {
 		return nil, err
 	}
-	for _, need := range needed {
+	for _, need := range programs {
 		if command.Look(need.program) == "" {
 			packages = append(packages, need.packages...)
 		}
@@ -101,16 +123,16 @@ func missing(ctx context.Context) (packages []string, err error) {
 	return packages, nil
 }
 
-// starters are packages that start a server of their name as soon as they are
-// installed, and at each boot. The tests start their own.
-var starters = []string{"postgresql", "memcached", "redis-server"}
+// starters are packages that start a server as soon as they are installed, and at
+// each boot, with that server's name. The tests start their own.
+var starters = map[string]string{"postgresql": "postgresql", "memcached": "memcached", "redis-server": "redis-server", "docker.io": "docker"}
 
 func rest(ctx context.Context, packages []string) (err error) {
-	for _, name := range starters {
+	for name, server := range starters {
 		if slices.Contains(packages, name) {
 			err = errors.Join(err,
-				command.Command{Args: []string{"service", name, "stop"}, Dir: "/"}.Run(ctx),
-				command.Command{Args: []string{"update-rc.d", name, "disable"}, Dir: "/"}.Run(ctx))
+				command.Command{Args: []string{"service", server, "stop"}, Dir: "/"}.Run(ctx),
+				command.Command{Args: []string{"update-rc.d", server, "disable"}, Dir: "/"}.Run(ctx))
 		}
 	}
 	return err
@@ -118,12 +140,11 @@ func rest(ctx context.Context, packages []string) (err error) {
 
 // run shows what a command prints. That it prints anything where it should be
 // silent is a failure too: gofmt names files and exits 0.
-func run(ctx context.Context, args []string) error {
+func run(ctx context.Context, env, args []string) error {
 	fmt.Println("$", strings.Join(args, " "))
 	start := time.Now()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	// nothing may be skipped here
-	cmd.Env = append(os.Environ(), "HADJANGO_TEST_ALL=1")
+	cmd.Env = env
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if args[0] == "gofmt" {
