@@ -70,6 +70,9 @@ type Options struct {
 	// port of every address, whatever the configuration says. When it is empty
 	// nginx runs here.
 	Nginx string
+	// Port is the one that visitors come to, where something in front of nginx
+	// listens there; the first that nginx listens on when it is empty.
+	Port string
 	// Env are more variables for the project's code than the configuration has:
 	// those of this machine, or container.
 	Env map[string]string
@@ -103,6 +106,8 @@ type Site struct {
 	installing *sync.Mutex
 	// elsewhere is the address of an nginx that runs elsewhere.
 	elsewhere string
+	// port is the one that visitors come to, if that is not one of nginx's.
+	port string
 }
 
 // Open returns the site in dir. It reads the configuration and changes nothing.
@@ -111,14 +116,21 @@ func Open(dir string, options Options) (*Site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open site: %w", err)
 	}
-	c, err := config.Load(filepath.Join(root, ConfigFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		c, err = config.Default(), nil
-	}
+	c, err := ReadConfig(root)
 	if err != nil {
 		return nil, err
 	}
 	return newSite(root, c, options)
+}
+
+// ReadConfig returns the configuration of the site in dir, whether or not the
+// site can be opened on this machine.
+func ReadConfig(dir string) (config.Config, error) {
+	c, err := config.Load(filepath.Join(dir, ConfigFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return config.Default(), nil
+	}
+	return c, err
 }
 
 func newSite(root string, c config.Config, options Options) (*Site, error) {
@@ -146,7 +158,7 @@ func newSite(root string, c config.Config, options Options) (*Site, error) {
 		return nil, fmt.Errorf("open site %s: %w", root, err)
 	}
 	s := &Site{
-		fetching: &sync.Mutex{}, installing: &sync.Mutex{}, elsewhere: options.Nginx,
+		fetching: &sync.Mutex{}, installing: &sync.Mutex{}, elsewhere: options.Nginx, port: options.Port,
 		foreign: layout.foreign(user),
 		layout:  layout, config: c, store: builds.OpenStore(layout.builds()), user: user, warning: warning,
 		journal:  builds.OpenJournal(layout.deployFile("journal.jsonl")),

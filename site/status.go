@@ -140,6 +140,9 @@ func (s *Site) Status(ctx context.Context) (Status, error) { return s.Observe(0)
 
 // url is where a person opens a pointer's site.
 func (s *Site) url(p builds.Pointer) string {
-	_, port, _ := net.SplitHostPort(s.config.Listen[0])
+	port := s.port
+	if port == "" {
+		_, port, _ = net.SplitHostPort(s.config.Listen[0])
+	}
 	return "http://" + strings.TrimSuffix(net.JoinHostPort(s.hosts(p)[0], port), ":80") + "/"
 }

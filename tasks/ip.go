@@ -22,16 +22,16 @@ func Ip(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := site.Open(dir, site.Options{})
+	c, err := site.ReadConfig(dir)
 	if err != nil {
 		return err
 	}
-	address, err := addressOf(ctx, dir, s.Config())
+	address, err := addressOf(ctx, dir, c)
 	if err != nil {
 		return err
 	}
 	host, port, _ := net.SplitHostPort(address)
-	live, stage := s.Config().Live[0], s.Config().Stage[0]
+	live, stage := c.Live[0], c.Stage[0]
 	fmt.Fprintf(os.Stderr, "· open it as http://%s/ (live) and http://%s/ (stage); if they do not lead there, put into /etc/hosts:\n  %s %s %s\n",
 		net.JoinHostPort(live, port), net.JoinHostPort(stage, port), host, live, stage)
 	return printLine(address)

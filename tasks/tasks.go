@@ -399,13 +399,17 @@ func with(ctx context.Context, verb func(context.Context, *site.Site) error) err
 	}
 	s, err := site.Open(dir, site.Options{
 		Reporter: console, Wait: wait, Person: whoAsks(), Keeper: []string{self, "keep"}, Dashboard: []string{self, "dashboard"},
-		Deploy: os.Getenv("HADJANGO_DEPLOY"), Nginx: os.Getenv("HADJANGO_NGINX"), Env: handedIn(os.Environ()),
+		Deploy: os.Getenv("HADJANGO_DEPLOY"), Nginx: os.Getenv("HADJANGO_NGINX"), Port: publishedAs(os.Getenv("HADJANGO_PUBLISH")),
+		Env: handedIn(os.Environ()),
 	})
 	if err != nil {
 		return err
 	}
 	return verb(ctx, s)
 }
+
+// publishedAs is the port in what HADJANGO_PUBLISH says, such as 80 or 127.0.0.1:8080.
+func publishedAs(text string) string { return text[strings.LastIndex(text, ":")+1:] }
 
 // handedIn are the variables for the project's code that this process's
 // environment has, each with a prefix; one that is empty is left to the project.
