@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/site"
 	"github.com/hadjango/hadjango/stack"
@@ -120,6 +121,27 @@ func TestDown_ThenUpRestoresWhatWasThere(t *testing.T) {
 		time.Minute, 10*time.Millisecond)
 	s.requireServes("live.localhost", "b")
 	s.requireServes("stage.localhost", "a")
+}
+
+// An upgrade of the machine, or of a container's image, may bring another Python.
+func TestUp_NamesABuildOfAnotherPython(t *testing.T) {
+	s := newTestSite(t, "")
+	require.NoError(t, s.Init(t.Context()))
+	require.NoError(t, s.CreateBuild(t.Context(), "c"))
+	require.NoError(t, s.Down(t.Context()))
+	for _, name := range []string{"b", "c"} {
+		config := filepath.Join(s.dir, "deploy/builds", name, "pyvenv.cfg")
+		text, err := os.ReadFile(config)
+		require.NoError(t, err)
+		require.NoError(t, files.Write(config, []byte(strings.Replace(string(text), "version = 3.", "version = 2.", 1)), 0o644))
+	}
+
+	err := s.Up(t.Context())
+
+	require.ErrorContains(t, err, "build b has not come back: it was made with Python 2.")
+	require.ErrorContains(t, err, "run mage createBuild d, mage stage d and mage swapLive")
+	s.requireServes("live.localhost", "a")
+	require.ErrorContains(t, s.Activate(t.Context(), "c"), "it was made with Python 2.")
 }
 
 func TestUp_SaysWhoseThePortIs(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/prometheus/procfs"
 	"github.com/stretchr/testify/require"
 
@@ -149,6 +151,7 @@ func TestCompose(t *testing.T) {
 		{"a shell in either container", stack.opensShells},
 		{"no request is lost in twenty swaps", stack.losesNothing},
 		{"what interrupts a task here interrupts it there", stack.interrupts},
+		{"a terminal carries Ctrl-C", stack.interruptsAtATerminal},
 		{"a web that was killed comes back as it was", stack.survivesAKill},
 		{"nothing is left by down, and up brings all back", stack.goesDownAndUp},
 		{"nginx is told to reload where it cannot see sockets", stack.reloads},
@@ -248,6 +251,28 @@ func (s stack) interrupts() {
 	require.Contains(s, errors.String(), "it stays live")
 	// no task holds the site any more
 	s.do("nginxReload", "-wait=0s")
+}
+
+func (s stack) interruptsAtATerminal() {
+	was := s.pointers()
+	watching := s.task("swapLive", "-watch=5m")
+	terminal, err := pty.Start(watching)
+	require.NoError(s, err)
+	defer terminal.Close()
+	shown := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(terminal) // the end of a terminal is an error
+		shown <- string(text)
+	}()
+	s.awaitServing(was["stage"])
+
+	_, err = terminal.WriteString("\x03")
+	require.NoError(s, err)
+
+	require.Error(s, watching.Wait())
+	text := <-shown
+	require.Contains(s, text, "it stays live")
+	require.Contains(s, text, "… watch", "somebody is watching")
 }
 
 func (s stack) survivesAKill() {
