@@ -31,6 +31,9 @@ func (s *Site) whereabouts() []string {
 	if s.elsewhere != "" {
 		variables = append(variables, "HADJANGO_NGINX="+s.elsewhere)
 	}
+	if s.port != "" {
+		variables = append(variables, "HADJANGO_PUBLISH="+s.port)
+	}
 	return variables
 }
 

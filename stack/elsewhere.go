@@ -76,10 +76,20 @@ func (s Stack) ServeNginx(ctx context.Context, limit time.Duration, report Repor
 	if err := changed.Add(filepath.Dir(s.Nginx.Config)); err != nil {
 		return fmt.Errorf("watch nginx's configuration: %w", err)
 	}
+	said := ""
 	for ctx.Err() == nil {
-		if err := errors.Join(s.tendNginx(ctx, limit, report), s.awaitNginx(ctx, changed)); err != nil && ctx.Err() == nil {
-			report("nginx", err.Error())
+		err := s.tendNginx(ctx, limit, report)
+		if err == nil {
+			err = s.awaitNginx(ctx, changed)
+		} else {
 			pause(ctx, changed)
+		}
+		// what cannot be mended here is said once, and tried again and again
+		if text := fmt.Sprint(err); text != said {
+			said = text
+			if err != nil && ctx.Err() == nil {
+				report("nginx", text)
+			}
 		}
 	}
 	return s.endNginx(context.WithoutCancel(ctx), limit, report)

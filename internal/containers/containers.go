@@ -84,11 +84,19 @@ func MachineOf(ctx context.Context, endpoint string) (string, error) {
 	case "", "unix", "npipe", "fd":
 		return "", nil
 	case "tcp", "http", "https":
-		return at.Hostname(), nil
+		return unlessThis(at.Hostname()), nil
 	case "ssh":
-		return sshMachine(ctx, at.Hostname()), nil
+		return unlessThis(sshMachine(ctx, at.Hostname())), nil
 	}
 	return "", fmt.Errorf("the engine %q: %s is none of unix, tcp and ssh", endpoint, at.Scheme)
+}
+
+// unlessThis leaves the name away where it is this machine's for itself.
+func unlessThis(machine string) string {
+	if machine == "localhost" || net.ParseIP(machine).IsLoopback() {
+		return ""
+	}
+	return machine
 }
 
 // sshMachine asks ssh what a name means: in ~/.ssh/config it may stand for another.

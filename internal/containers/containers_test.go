@@ -13,6 +13,8 @@ func TestMachineOf_IsWhereTheEngineIs(t *testing.T) {
 		"":                                 "",
 		"unix:///var/run/docker.sock":      "",
 		"npipe:////./pipe/docker_engine":   "",
+		"tcp://127.0.0.1:2375":             "",
+		"ssh://me@localhost":               "",
 		"tcp://192.0.2.7:2376":             "192.0.2.7",
 		"tcp://[2001:db8::7]:2376":         "2001:db8::7",
 		"ssh://deploy@docker.example.com":  "docker.example.com",
