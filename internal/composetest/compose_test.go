@@ -272,7 +272,7 @@ func (s stack) interruptsAtATerminal() {
 	require.Error(s, watching.Wait())
 	text := <-shown
 	require.Contains(s, text, "it stays live")
-	require.Contains(s, text, "… watch", "somebody is watching")
+	require.Contains(s, text, "\x1b[K", "it writes as to a terminal")
 }
 
 func (s stack) survivesAKill() {
