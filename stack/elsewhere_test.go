@@ -77,7 +77,9 @@ http {
 
 func (e elsewhere) waitUp() {
 	e.Helper()
-	require.NoError(e, watch.Until(e.limited(), time.Millisecond, func() (bool, error) { return e.Health().Nginx, nil }))
+	require.NoError(e, watch.Until(e.limited(), time.Millisecond, func() (bool, error) {
+		return e.Health().Nginx && e.own.Health().Nginx, nil
+	}))
 }
 
 func (e elsewhere) limited() context.Context {

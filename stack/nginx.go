@@ -94,7 +94,16 @@ func (s Stack) startNginx(ctx context.Context) error {
 	if err := s.TestNginx(ctx); err != nil {
 		return err
 	}
-	return s.nginx(ctx)
+	if err := s.nginx(ctx); err != nil {
+		return err
+	}
+	// what was started has ended by now, a moment before its child says who it is
+	return poll(ctx, func() (again bool, err error) {
+		if len(s.Nginx.masters(s.processes())) == 0 {
+			return true, fmt.Errorf("nginx has not written %s: see %s", s.Nginx.PIDFile, s.Nginx.ErrorLog)
+		}
+		return false, nil
+	})
 }
 
 // Listenable tells why nobody can listen on a TCP address now: who has it, and
