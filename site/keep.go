@@ -282,14 +282,14 @@ func (s *Site) keeper() (proc.Process, bool) {
 	if !errors.As(err, &locked) {
 		return proc.Process{}, false
 	}
-	// one that was killed has the lock until the last of its threads has ended
 	p, err := proc.Open(locked.Holder.PID)
 	return p, err == nil && p.Alive()
 }
 
 func (s *Site) isKept() bool {
-	_, kept := builds.Held(s.keeperLock())
-	return kept
+	holder, held := builds.Held(s.keeperLock())
+	// one that was killed has the lock until the last of its threads has ended
+	return held && isAlive(holder.PID)
 }
 
 // startKeeper starts the keeper where there is none, and anew where it is of
