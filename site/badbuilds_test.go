@@ -50,9 +50,7 @@ const (
 )
 
 // with is the tests' application that does some lines more with each request.
-func with(lines string) string {
-	return "served, kept = 0, []\n" + strings.Replace(app, "    if path ==", lines+"    if path ==", 1)
-}
+func with(lines string) string { return "served, kept = 0, []\n" + appWith(lines) }
 
 func badApplications() []badBuild {
 	application := func(text string) map[string]string { return map[string]string{"project/app.py": text} }

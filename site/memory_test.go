@@ -62,9 +62,6 @@ func (g memoryGroup) take(t *testing.T, p proc.Process) {
 // The kernel itself ends a worker that takes too much: the build never becomes
 // stage, the error says for what, and live goes on.
 func TestBadBuild_IsEndedByTheKernelForWantOfMemory(t *testing.T) {
-	if os.Getenv("HADJANGO_TEST_MEMORY") == "" {
-		t.Skip("no control group is made: set HADJANGO_TEST_MEMORY=1 for that")
-	}
 	group := newMemoryGroup(t, 300<<20)
 	s := newTestSite(t, "")
 	require.NoError(t, s.Init(t.Context()))

@@ -39,6 +39,16 @@ def application(environ, start_response):
     return [body]
 `
 
+// appWith is the application that does some lines more with each request, which
+// may look at its path.
+func appWith(lines string) string {
+	const place = "    if path.startswith"
+	if !strings.Contains(app, place) {
+		panic("the application has no line any more to put others before")
+	}
+	return strings.Replace(app, place, lines+place, 1)
+}
+
 // testSite is a site on free ports in a directory of its own.
 type testSite struct {
 	*site.Site

@@ -32,7 +32,7 @@ func (s testSite) requests(clients int, every time.Duration, do func()) []load.A
 // request, and stages it.
 func (s testSite) buildOf(name builds.Name, lines string) {
 	s.t.Helper()
-	s.write("project/app.py", strings.Replace(app, "    if path ==", lines+"    if path ==", 1))
+	s.write("project/app.py", appWith(lines))
 	require.NoError(s.t, s.CreateBuild(s.t.Context(), name))
 	require.NoError(s.t, s.Stage(s.t.Context(), name))
 }
@@ -124,7 +124,7 @@ func TestSwapLiveWatched_KeepsAGoodBuild(t *testing.T) {
 // is much worse than that is taken back.
 func TestSwapLiveWatched_ComparesWithTheOldLive(t *testing.T) {
 	s := newTestSite(t, "")
-	s.write("project/app.py", strings.Replace(app, "    if path ==", "    if path.startswith('/page'): raise RuntimeError('as ever')\n    if path ==", 1))
+	s.write("project/app.py", appWith("    if path.startswith('/page'): raise RuntimeError('as ever')\n"))
 	require.NoError(t, s.Init(t.Context()))
 	lines, file := s.failing()
 	s.buildOf("c", "    if path.startswith('/page'): raise RuntimeError('as ever')\n"+lines)
