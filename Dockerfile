@@ -27,7 +27,8 @@ ARG UID=1000
 ARG GID=1000
 RUN groupadd --gid ${GID} hadjango \
  && useradd --uid ${UID} --gid ${GID} --create-home --shell /bin/bash hadjango \
- && install --directory --owner=hadjango --group=hadjango /srv/site /srv/deploy
+ && install --directory --owner=hadjango --group=hadjango /srv/site \
+ && install --directory --owner=hadjango --group=hadjango --mode=700 /srv/deploy
 COPY --from=tasks /hadjango /usr/local/bin/hadjango
 LABEL org.opencontainers.image.title="hadjango" \
       org.opencontainers.image.description="Zero-downtime deploys of Django (any WSGI) projects" \
