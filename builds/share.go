@@ -70,6 +70,9 @@ func Share(ctx context.Context, basis, dir string, opts ShareOptions) (ShareRepo
 // shareBench is where links are made before they are put in place.
 const shareBench = ".hadjango-share.tmp"
 
+// EndShare removes what a sharing of the build at dir has left that was cut short.
+func EndShare(dir string) error { return os.RemoveAll(filepath.Join(dir, shareBench)) }
+
 // unshared are paths in a build that are its own.
 var unshared = []string{manifestFile, tagFile, gitName, stampFile, shareBench}
 

@@ -33,6 +33,9 @@ func (s *Site) activate(ctx context.Context, name builds.Name) error {
 	if !s.emperorsUp() {
 		return fmt.Errorf("activate %s: %w", name, ErrDown)
 	}
+	if err := errors.Join(s.awaitZergsEnd(ctx, name), s.awaitEnd(ctx, s.vassals, s.vassal(name))); err != nil {
+		return fmt.Errorf("activate %s: %w", name, err)
+	}
 	if err := s.mayStart(ctx, name); err != nil {
 		return fmt.Errorf("activate %s: %w", name, err)
 	}

@@ -280,10 +280,15 @@ func (s *Site) ParseName(text string) (builds.Name, error) {
 // Pointed returns the build that a pointer names.
 func (s *Site) Pointed(p builds.Pointer) (builds.Name, error) { return s.store.Pointed(p) }
 
-// sweep ends removals that were cut short; what they have left is no other's
-// while we hold the lock.
+// sweep ends removals and sharings that were cut short; what they have left is
+// no other's while we hold the lock.
 func (s *Site) sweep() {
-	if err := s.store.Sweep(); err != nil {
+	errs := []error{s.store.Sweep()}
+	names, _ := s.store.List()
+	for _, name := range names {
+		errs = append(errs, builds.EndShare(s.store.Path(name)), builds.EndShare(s.static(name)))
+	}
+	if err := errors.Join(errs...); err != nil {
 		s.reporter.Note(err.Error())
 	}
 }

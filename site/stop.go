@@ -54,7 +54,29 @@ func (s *Site) deactivate(ctx context.Context, verb string, name builds.Name) er
 			return err
 		}
 	}
-	return nil
+	if !s.health().Zergs {
+		return nil
+	}
+	return s.awaitZergsEnd(ctx, name)
+}
+
+func (s *Site) awaitZergsEnd(ctx context.Context, name builds.Name) error {
+	var errs []error
+	for _, slot := range slots {
+		errs = append(errs, s.awaitEnd(ctx, s.zergs, s.zerg(name, slot)))
+	}
+	return errors.Join(errs...)
+}
+
+// awaitEnd waits for an instance that is to end: a task that was killed may have
+// taken its link away a moment ago, and its emperor not have seen it.
+func (s *Site) awaitEnd(ctx context.Context, emperor uwsgi.Emperor, unit uwsgi.Unit) error {
+	if _, err := os.Lstat(unit.Link); err == nil {
+		return nil
+	}
+	ctx, cancel := within(ctx, s.config.Timeouts.Drain, "drain")
+	defer cancel()
+	return emperor.Stop(ctx, unit)
 }
 
 func (s *Site) endZerg(ctx context.Context, name builds.Name, slot string) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hadjango/hadjango/internal/account"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/internal/servertest"
 	"github.com/hadjango/hadjango/internal/watch"
@@ -98,9 +99,14 @@ func TestServe_RefusesAServerThatIsNone(t *testing.T) {
 func TestDeploy_MayLieOutsideOfTheSite(t *testing.T) {
 	servertest.Need(t)
 	p := newProject(t)
-	deploy, err := os.MkdirTemp("", "hj")
+	parent, err := os.MkdirTemp("", "hj")
 	require.NoError(t, err)
-	require.NoError(t, os.Chmod(deploy, 0o755))
+	require.NoError(t, os.Chmod(parent, 0o755))
+	deploy := filepath.Join(parent, "deploy")
+	require.NoError(t, os.Mkdir(deploy, 0o750))
+	if user, err := account.Lookup("www-data"); os.Geteuid() == 0 && err == nil {
+		require.NoError(t, os.Chown(deploy, 0, int(user.GID)))
+	}
 	p.write("project/app.py", `
 import os
 
@@ -118,7 +124,7 @@ def application(environ, start_response):
 	}
 	t.Cleanup(func() {
 		do("down")
-		require.NoError(t, os.RemoveAll(deploy))
+		require.NoError(t, os.RemoveAll(parent))
 	})
 
 	do("init")

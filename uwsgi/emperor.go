@@ -180,7 +180,7 @@ func leave(ctx context.Context, u Unit, zerg proc.Process) error {
 	if !zerg.Alive() {
 		return nil // the command would be its successor's
 	}
-	return command(u.FIFO, "q")
+	return command(ctx, u.FIFO, "q")
 }
 
 // readiness tells whether an instance, known by the stats of its own socket, is ready.

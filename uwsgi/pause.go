@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"strconv"
@@ -86,7 +87,7 @@ var obeyed = regexp.MustCompile(regexp.QuoteMeta(paused) + "|" + regexp.QuoteMet
 // toggle writes the command until the master says that it did what is wanted.
 func toggle(ctx context.Context, u Unit, log *tail, want string) error {
 	for {
-		if err := command(u.FIFO, "p"); err != nil {
+		if err := command(ctx, u.FIFO, "p"); err != nil {
 			return err
 		}
 		did, err := log.await(ctx, obeyed)
@@ -139,9 +140,31 @@ func interrupt(owner uint32, workers []Worker) {
 	}
 }
 
-// command writes to an instance's master fifo. Without a reader the open fails
-// instead of waiting for one.
-func command(fifo, letter string) error {
+// fifoTimeout bounds the moment without a fifo.
+const fifoTimeout = 2 * time.Second
+
+// command writes to an instance's master fifo. After each command the master
+// removes it and makes another one, so for a moment there is none, or one that
+// nobody reads.
+func command(ctx context.Context, fifo, letter string) error {
+	bounded, cancel := context.WithTimeout(ctx, fifoTimeout)
+	defer cancel()
+	var failed error
+	err := watch.Until(bounded, poll, func() (bool, error) {
+		failed = writeFIFO(fifo, letter)
+		if errors.Is(failed, fs.ErrNotExist) || errors.Is(failed, syscall.ENXIO) || errors.Is(failed, syscall.EPIPE) {
+			return false, nil
+		}
+		return true, failed
+	})
+	if err != nil && ctx.Err() == nil {
+		return failed
+	}
+	return err
+}
+
+// writeFIFO fails where nobody reads, instead of waiting for somebody.
+func writeFIFO(fifo, letter string) error {
 	f, err := os.OpenFile(fifo, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
