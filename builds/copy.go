@@ -116,7 +116,8 @@ func (t *sourceTree) checkRoom(dst string) error {
 	if left >= 0 {
 		return nil
 	}
-	return &FileError{largest.path, fmt.Sprintf("has %d bytes, and the tree more than what is left on the disk", largest.state.size)}
+	tooLarge := &FileError{largest.path, fmt.Sprintf("has %d bytes, and the tree more than what is left on the disk", largest.state.size)}
+	return fmt.Errorf("%w: %w", tooLarge, unix.ENOSPC)
 }
 
 // existing is the path, or the nearest directory above that exists.
