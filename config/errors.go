@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/hadjango/hadjango/internal/lines"
 )
 
 // maxShown is how many problems of one file are reported: the rest are rarely more than echoes of these.
@@ -77,12 +79,7 @@ func (r *report) err() error {
 // quote shows a text of the file in an error: no control character reaches the terminal, and no novel.
 func quote(text string) string { return strconv.Quote(clip(text)) }
 
-func clip(text string) string {
-	if runes := []rune(text); len(runes) > 60 {
-		return string(runes[:60]) + "…"
-	}
-	return text
-}
+func clip(text string) string { return lines.Clip(text, 60) }
 
 // nearest returns the one of words that word is most likely a misspelling of, or "".
 func nearest(word string, words []string) string {

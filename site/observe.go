@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/internal/lines"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/uwsgi"
 )
@@ -344,9 +345,5 @@ func isAlive(pid int) bool {
 // clip keeps what somebody sends from filling what everybody gets.
 func clip(text string) string {
 	const most = 300
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return text
+	return lines.Clip(strings.ToValidUTF8(text, "\uFFFD"), most)
 }

@@ -79,14 +79,14 @@ func (s *Site) unusedDependencies(used map[string]bool, deadline time.Time) ([]s
 func removeWhole(dir string) error {
 	part := strings.TrimSuffix(dir, partSuffix) + partSuffix
 	if part != dir {
-		if err := os.RemoveAll(part); err != nil {
+		if err := files.RemoveAll(part); err != nil {
 			return err
 		}
 		if err := files.Rename(dir, part); err != nil {
 			return err
 		}
 	}
-	return os.RemoveAll(part)
+	return files.RemoveAll(part)
 }
 
 // partSuffix marks what is not complete.

@@ -15,6 +15,14 @@ func First(text string, n int) string {
 	return strings.Join(all[:min(n, len(all))], "\n")
 }
 
+// Clip returns the first n characters of a text, with a mark where there are more.
+func Clip(text string, n int) string {
+	if runes := []rune(text); len(runes) > n {
+		return string(runes[:n]) + "…"
+	}
+	return text
+}
+
 // Indent sets a text apart from what stands around it.
 func Indent(text string) string {
 	const margin = "    "

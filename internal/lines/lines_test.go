@@ -19,6 +19,11 @@ func TestFirst_KeepsTheBeginning(t *testing.T) {
 	require.Equal(t, "a", lines.First("a", 2))
 }
 
+func TestClip_SaysThatThereIsMore(t *testing.T) {
+	require.Equal(t, "äb…", lines.Clip("äbc", 2))
+	require.Equal(t, "äb", lines.Clip("äb", 2))
+}
+
 func TestIndent_MovesEveryLine(t *testing.T) {
 	require.Equal(t, "    a\n    b", lines.Indent("a\nb"))
 }
