@@ -43,9 +43,13 @@ func compilers(files int) string {
 }
 
 // sources are the directories that hold Python files: compileall itself would
-// go through all that a build has installed.
+// go through all that a build has installed. What is removed meanwhile, by
+// something that a build command has left behind, needs no compiling.
 func sources(ctx context.Context, root, except string) (dirs []string, files int, err error) {
 	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path != root {
+			return nil
+		}
 		if err = errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}

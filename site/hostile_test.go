@@ -29,6 +29,7 @@ var tricks = []trick{
 	{"a static file that is a link to one elsewhere", `ln -s "$CANARY/secret.css" assets/static/a.css`},
 	{"static files that are a pipe, and have names with line ends and bytes that are no UTF-8", `mkfifo assets/static/pipe.css; printf x >"assets/static/$(printf 'a\nb\377').css"`},
 	{"`assets` is a link to a directory elsewhere", `rm -r assets; ln -s "$CANARY" assets`},
+	{"`assets` is gone", `mv assets x`},
 	{"`lib` is one", `mv lib lib2; ln -s "$CANARY" lib`},
 	{"`uwsgi.d`, where the configuration goes, is one", `ln -s "$CANARY" uwsgi.d`},
 	{"`build.json` is a link to a file elsewhere", `rm build.json; ln -s "$CANARY/secret.css" build.json`},

@@ -1,7 +1,9 @@
 package site_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -318,15 +320,47 @@ func TestAll_AsOrdinaryUser(t *testing.T) {
 	require.NoError(t, copy.Copy("testdata", filepath.Join(home, "testdata")))
 
 	// who runs the servers makes no difference to databases and browsers
-	again := exec.CommandContext(t.Context(), binary, "-test.v", "-test.timeout=20m", "-test.skip=^TestDjango_OnOtherDatabases$|^TestPerson_")
+	again := exec.CommandContext(t.Context(), binary, "-test.v=test2json", "-test.timeout=20m", "-test.skip=^TestDjango_OnOtherDatabases$|^TestPerson_")
 	again.Dir = home
 	again.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home)
 	again.SysProcAttr = nobody()
 	out, err := again.CombinedOutput()
 
-	require.NoError(t, err, string(out))
-	require.Contains(t, string(out), "--- PASS: TestInit")
-	t.Logf("as an ordinary user: %d tests passed", strings.Count(string(out), "\n--- PASS: "))
+	said := readEvents(t, out)
+	require.NoError(t, err, said.of("fail"))
+	require.Contains(t, said.ended["pass"], "TestInit_BringsTwoBuildsUp")
+	t.Logf("as an ordinary user: %d passed; skipped: %s", len(said.ended["pass"]), said.ended["skip"])
+}
+
+// events are what tests said: names by how they ended, and each one's words.
+type events struct {
+	ended map[string][]string
+	words map[string]string
+}
+
+func readEvents(t *testing.T, out []byte) events {
+	t.Helper()
+	tell := exec.CommandContext(t.Context(), "go", "tool", "test2json")
+	tell.Stdin = bytes.NewReader(out)
+	told, err := tell.Output()
+	require.NoError(t, err)
+	said := events{map[string][]string{}, map[string]string{}}
+	for line := range bytes.Lines(told) {
+		var event struct{ Action, Test, Output string }
+		require.NoError(t, json.Unmarshal(line, &event))
+		said.words[event.Test] += event.Output
+		said.ended[event.Action] = append(said.ended[event.Action], event.Test)
+	}
+	return said
+}
+
+// of is what the tests that ended so said, and what no test said.
+func (e events) of(end string) string {
+	var all strings.Builder
+	for _, test := range append(e.ended[end], "") {
+		all.WriteString(e.words[test])
+	}
+	return all.String()
 }
 
 func within(t *testing.T, limit time.Duration) context.Context {
