@@ -362,7 +362,7 @@ func TestPage_FitsAPhone(t *testing.T) {
 	f := feedOf(t, first, past...)
 	b := f.look(t, browser.Eyes{Width: 360, Height: 740, Phone: true, Calm: true})
 
-	for _, width := range []int64{320, 360, 600, 601, 768, 940, 941, 1180, 1181, 1360, 2200} {
+	for _, width := range []int64{320, 360, 600, 601, 760, 761, 940, 941, 1180, 1181, 1360, 2200} {
 		b.See(browser.Eyes{Width: width, Height: 740, Calm: true})
 		requireFits(t, b)
 	}
