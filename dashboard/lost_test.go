@@ -90,6 +90,7 @@ func TestPage_RestsWhileItIsHidden(t *testing.T) {
 
 	browser.Eval[bool](b, "window.hide(true), true")
 	b.Until(linkIs("asleep"))
+	require.Equal(t, "paused · hadjango", browser.Eval[string](b, "document.title"))
 	opened := f.timesOpened()
 	f.set(func(f *feed) { f.status.Builds[1].Workers = f.status.Builds[1].Workers[:1] })
 	time.Sleep(time.Second) // it has this long to open its feed again

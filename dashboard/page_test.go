@@ -2,6 +2,7 @@ package dashboard_test
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -399,8 +400,31 @@ func TestPage_ColoursAreTheSystemsUntilSomebodyChooses(t *testing.T) {
 	b.RequireClean()
 }
 
+// A page that stays open for weeks sees many tags, and gives their colours back.
+func TestPage_ColoursOfTwoTagsStayApart(t *testing.T) {
+	t.Parallel()
+	f := feedOf(t, aSite())
+	b := f.look(t, desk)
+	for n := range 20 {
+		f.change(func(s *site.Status) {
+			for i := range s.Builds {
+				tag := fmt.Sprintf("v%d.%d", n, i%2)
+				s.Builds[i].Tag = tag
+				for j := range s.Builds[i].Workers {
+					s.Builds[i].Workers[j].Tag = tag
+				}
+			}
+		})
+		b.Until(fmt.Sprintf(`%s.textContent === "v%d.0"`, found(row("a")+" .tag span"), n))
+	}
+	hues := browser.Eval[[]float64](b, `["a", "b"].map((name) => Number(document.querySelector("#build-" + name).style.getPropertyValue("--hue")))`)
+	require.GreaterOrEqual(t, math.Abs(hues[0]-hues[1]), 40.0)
+	b.RequireClean()
+}
+
 // A thousand workers that all change twice a second are the most that the page
-// is meant for. How smooth that is is printed; that nothing is lost is required.
+// is meant for. Each change is drawn once: nothing moves in the frames between.
+// How smooth that is is printed; that nothing is lost is required.
 func TestPage_LosesNoUpdateOfAThousandWorkers(t *testing.T) {
 	t.Parallel()
 	const updates = 12
@@ -410,11 +434,16 @@ func TestPage_LosesNoUpdateOfAThousandWorkers(t *testing.T) {
 		first.Builds = append(first.Builds, active(builds.Name(rune('a'+i)), []string{"live", "stage", "", "", "", "", "", "", "", ""}[i], fmt.Sprint("v", i), 100))
 	}
 	f := feedOf(t, first)
-	b := f.look(t, desk)
+	lively := desk
+	lively.Calm = false
+	b := f.look(t, lively)
 	browser.Eval[bool](b, `window.frames_ = [], window.long = [],
 		(function frame(at) { window.frames_.push(at); requestAnimationFrame(frame); })(performance.now()),
 		new PerformanceObserver((list) => window.long.push(...list.getEntries().map((e) => e.duration))).observe({ type: "longtask" }),
-		window.seen = 0, new MutationObserver(() => window.seen++).observe(`+found(dot("e", 50))+`, { attributeFilter: ["data-state"] }), true`)
+		window.moving = [], window.seen = 0, new MutationObserver(() => {
+			window.seen++;
+			requestAnimationFrame(() => window.moving.push(document.getAnimations().length));
+		}).observe(`+found(dot("e", 50))+`, { attributeFilter: ["data-state"] }), true`)
 
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
@@ -423,7 +452,7 @@ func TestPage_LosesNoUpdateOfAThousandWorkers(t *testing.T) {
 			for i := range s.Builds {
 				for j := range s.Builds[i].Workers {
 					w := &s.Builds[i].Workers[j]
-					w.State, w.Tag = []site.WorkerState{"busy", "idle"}[n%2], fmt.Sprint("v", (i+n)%10)
+					w.State = []site.WorkerState{"busy", "idle"}[n%2]
 					w.Requests, w.RequestsSinceStart = w.Requests+1, int64(n%3)
 				}
 			}
@@ -434,12 +463,14 @@ func TestPage_LosesNoUpdateOfAThousandWorkers(t *testing.T) {
 	requireDrawn(t, b, f.status.Builds...)
 
 	type measured struct {
-		Median, Longest, LongTasks, LongestTask, Seen float64
+		Median, Longest, LongTasks, LongestTask, Seen, Moving float64
 	}
 	m := browser.Eval[measured](b, `(() => {
 		const gaps = window.frames_.slice(2).map((at, i) => at - window.frames_[i + 1]).sort((a, b) => a - b);
-		return { Median: gaps[gaps.length >> 1], Longest: gaps.at(-1), LongTasks: window.long.length, LongestTask: Math.max(0, ...window.long), Seen: window.seen };
+		return { Median: gaps[gaps.length >> 1], Longest: gaps.at(-1), LongTasks: window.long.length, LongestTask: Math.max(0, ...window.long), Seen: window.seen, Moving: Math.max(...window.moving) };
 	})()`)
+	require.NotZero(t, m.Seen)
+	require.Less(t, m.Moving, 50.0, "animations at once")
 	t.Logf("1,000 workers, %d updates of all, %.0f drawn each by itself: a frame every %.0f ms, the longest took %.0f ms; %.0f tasks of more than 50 ms, the longest %.0f ms",
 		updates, m.Seen, m.Median, m.Longest, m.LongTasks, m.LongestTask)
 	b.RequireClean()

@@ -1,6 +1,7 @@
 package dashboard_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func TestPage_KeysReachEveryWorker(t *testing.T) {
 	t.Parallel()
 	first := aSite()
 	first.Builds[1].Workers = append(first.Builds[1].Workers, idle("second", 5, "2026.48"))
-	for id := 6; id <= 40; id++ {
+	for id := 5; id <= 40; id++ {
 		first.Builds[2].Workers = append(first.Builds[2].Workers, idle("", id, "2026.48"))
 	}
 	f := feedOf(t, first)
@@ -42,6 +43,14 @@ func TestPage_KeysReachEveryWorker(t *testing.T) {
 		press(b, kb.ArrowRight, kb.ArrowRight, kb.ArrowRight, kb.ArrowRight, kb.ArrowRight, kb.ArrowLeft))
 	require.Equal(t, []string{"build c", "c1"}, press(b, kb.Tab, kb.Tab))
 
+	t.Run("one after the other", func(t *testing.T) {
+		var all, rights []string
+		for id := 2; id <= 40; id++ {
+			all, rights = append(all, fmt.Sprint("c", id)), append(rights, kb.ArrowRight)
+		}
+		require.Equal(t, all, press(b, rights...))
+		require.Equal(t, []string{"c1"}, press(b, kb.Home))
+	})
 	t.Run("in all its lines", func(t *testing.T) {
 		down := press(b, kb.ArrowDown)
 		require.NotEqual(t, "c1", down[0])

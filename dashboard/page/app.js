@@ -3,7 +3,7 @@
 
 import { ago, calendar, clock, moment, plain, seconds, server } from "./text.js";
 import { $, arrange, element, setAttribute, setHidden, setText } from "./dom.js";
-import { hue } from "./colour.js";
+import { forget, hue } from "./colour.js";
 import { Past, roof } from "./past.js";
 import { badgePlaces, moveBadges, rails } from "./motion.js";
 import { dotOf, panel, Row } from "./workers.js";
@@ -179,6 +179,7 @@ function drawCodes() {
     if (b.tag) tags.add(b.tag);
     for (const w of b.workers ?? []) if (w.tag) tags.add(w.tag);
   }
+  forget(tags);
   const list = $("#codes"), key = JSON.stringify([...tags]);
   if (list.dataset.shows === key) return;
   list.dataset.shows = key;
@@ -203,8 +204,8 @@ function swapped(before) {
 }
 
 function drawTitle() {
-  const live = builtAs("live");
-  const name = model.site ? `live is ${plain(live ?? "nothing", 20)} · hadjango` : "hadjango";
+  if (!feed.source && !feed.trouble) return void (document.title = "paused · hadjango");
+  const name = model.site ? `live is ${plain(builtAs("live") ?? "nothing", 20)} · hadjango` : "hadjango";
   document.title = feed.trouble ? `connection lost · ${name}` : name;
 }
 
@@ -347,6 +348,7 @@ const feed = {
     this.trouble = null;
     setHidden($("#lost"), true);
     this.say("asleep", "paused while hidden");
+    drawTitle();
   },
 };
 

@@ -26,3 +26,8 @@ export function hue(tag) {
   }
   return String(hueByTag.get(tag));
 }
+
+// forget gives back the colours of the tags that are on the page no longer.
+export function forget(tags) {
+  for (const tag of hueByTag.keys()) if (!tags.has(tag)) hueByTag.delete(tag);
+}
