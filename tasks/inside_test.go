@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/otiai10/copy"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/internal/servertest"
 )
@@ -42,6 +44,8 @@ type terminal struct {
 	file *os.File
 	seen bytes.Buffer
 	end  chan error
+	// session is that of all who have the terminal.
+	session int
 }
 
 // at starts a task on a terminal of its own.
@@ -51,7 +55,7 @@ func (p project) at(args ...string) *terminal {
 	cmd.Env = append(os.Environ(), "SHELL=/bin/sh", "PAGER=cat")
 	file, err := pty.Start(cmd)
 	require.NoError(p.t, err)
-	t := &terminal{t: p.t, file: file, end: make(chan error, 1)}
+	t := &terminal{t: p.t, file: file, end: make(chan error, 1), session: cmd.Process.Pid}
 	go func() { t.end <- cmd.Wait() }()
 	p.t.Cleanup(func() { _ = file.Close() })
 	return t
@@ -95,6 +99,22 @@ func (t *terminal) ended() (rest string, err error) {
 	return t.seen.String(), <-t.end
 }
 
+// requireLeft finds nobody who stays in the terminal's session: whoever is in
+// it could type.
+func (t *terminal) requireLeft() {
+	t.t.Helper()
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	require.NoError(t.t, err)
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		require.NoError(t.t, err)
+		if session, err := unix.Getsid(pid); err == nil {
+			name, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+			require.NotEqual(t.t, t.session, session, string(name))
+		}
+	}
+}
+
 func TestInit_AsksAtATerminal(t *testing.T) {
 	p := newShop(t)
 	no := p.at("init")
@@ -115,6 +135,7 @@ func TestInit_AsksAtATerminal(t *testing.T) {
 	rest, err := yes.ended()
 	require.NoError(t, err, rest)
 	require.Contains(t, rest, "servers run")
+	yes.requireLeft()
 
 	reset := p.at("init", "-reset")
 	reset.answer("? The database shop.sqlite3 (sqlite) loses ALL it holds. Type its name to go on: ", "live")

@@ -10,16 +10,38 @@ import (
 )
 
 // RunAttached runs the command on this process's own terminal, in its process
-// group: what is typed reaches it, and Ctrl-C ends both.
+// group: what is typed reaches it, and Ctrl-C ends both. Where it is another
+// user's it can type nothing itself.
 func (c Command) RunAttached(ctx context.Context) error {
 	cmd := c.prepare(ctx)
-	cmd.SysProcAttr.Setpgid = false
+	cmd.SysProcAttr.Setsid = false
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if err := runToItsEnd(cmd); err != nil {
+	ended := make(chan error)
+	go func() { ended <- c.runOnThread(cmd) }()
+	if err := <-ended; err != nil {
 		return &Error{Args: c.Args, Err: err}
 	}
 	return nil
+}
+
+// runOnThread leaves the thread locked: it ends with its goroutine, and nothing
+// else of this process is ever run on it.
+func (c Command) runOnThread(cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	if err := c.guardTerminal(); err != nil {
+		return err
+	}
+	return runToItsEnd(cmd)
+}
+
+// guardTerminal keeps another user's command from typing into this one's
+// terminal.
+func (c Command) guardTerminal() error {
+	if c.credential() == nil {
+		return nil
+	}
+	return refuseTyping()
 }
 
 // Exec lets the command take the place of this process: a shell or a debugger
@@ -39,6 +61,10 @@ func (c Command) exec() error {
 		return err
 	}
 	runtime.LockOSThread()
+	// first: it takes a privilege of root's
+	if err := c.guardTerminal(); err != nil {
+		return err
+	}
 	if err := c.become(); err != nil {
 		return err
 	}
@@ -52,8 +78,8 @@ func (c Command) exec() error {
 
 // become gives up root, groups first: afterwards it could not.
 func (c Command) become() error {
-	credential := c.User.Credential()
-	if c.User.Name == "" || credential == nil {
+	credential := c.credential()
+	if credential == nil {
 		return nil
 	}
 	groups := make([]int, len(credential.Groups))

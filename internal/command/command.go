@@ -61,8 +61,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // gives a task five seconds after Ctrl-C.
 const stopGrace = 3 * time.Second
 
-// Run runs the command to its end. When ctx ends first its whole process group
-// gets SIGTERM, and SIGKILL a while later.
+// Run runs the command to its end, in a session of its own: no terminal is its
+// own. When ctx ends first its whole process group gets SIGTERM, and SIGKILL a
+// while later.
 func (c Command) Run(ctx context.Context) error { return c.run(ctx, nil) }
 
 // Output is Run, and returns what the program wrote to its standard output.
@@ -122,14 +123,20 @@ func runToItsEnd(cmd *exec.Cmd) error {
 func (c Command) prepare(ctx context.Context) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
 	cmd.Dir, cmd.Env = c.Dir, c.Env
-	// a program must not go on, without the site's lock, when we are killed
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if c.User.Name != "" {
-		cmd.SysProcAttr.Credential = c.User.Credential()
-	}
+	// a program must not go on, without the site's lock, when we are killed; and
+	// one that shares our session could type into our terminal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Credential: c.credential()}
 	cmd.WaitDelay = stopGrace
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	return cmd
+}
+
+// credential is nil where the command runs as this process's own user.
+func (c Command) credential() *syscall.Credential {
+	if c.User.Name == "" {
+		return nil
+	}
+	return c.User.Credential()
 }
 
 func killGroup(leader *os.Process) error {
