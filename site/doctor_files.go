@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kballard/go-shellquote"
 	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/builds"
@@ -212,7 +213,7 @@ func (p patient) leftovers(ctx context.Context) []Finding {
 	}
 	return []Finding{{
 		Severity: Warning, What: count(len(paths), "leftover") + " of interrupted tasks: " + p.short(paths[0]), Where: paths[0],
-		Why: "they take room and are nobody's", Mend: "rm -r " + strings.Join(paths, " "),
+		Why: "they take room and are nobody's", Mend: "rm -r " + shellquote.Join(paths...),
 	}}
 }
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kballard/go-shellquote"
+
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/proc"
@@ -305,7 +307,7 @@ func (p patient) runFiles(context.Context) []Finding {
 	for owner, paths := range stale {
 		f := Finding{
 			Severity: Warning, What: fmt.Sprintf("%s of %s, which does not run: %s", count(len(paths), "socket"), owner, filepath.Base(paths[0])),
-			Where: paths[0], Why: "nobody listens there; who asks waits in vain", Mend: "rm " + strings.Join(paths, " "),
+			Where: paths[0], Why: "nobody listens there; who asks waits in vain", Mend: "rm " + shellquote.Join(paths...),
 		}
 		if slices.Contains(p.names, builds.Name(owner)) {
 			f.Mend = "mage stop " + owner

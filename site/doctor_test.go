@@ -102,8 +102,9 @@ func TestDoctor_FindsWhatIsWrongOnDisk(t *testing.T) {
 			s.write("deploy/etc/.nginx.conf.tmp-123", "")
 			s.write("deploy/builds/a/uwsgi.d/.env.json.tmp-9", "")
 			s.write("deploy/builds/.trash-7/q/app.py", "")
+			s.write("deploy/data/.x'$(touch canary) ;\x1b[2J.tmp-1", "")
 			return nil
-		}, "3 leftovers of interrupted tasks: deploy/builds/.trash-7", "", "rm -r ", false},
+		}, "4 leftovers of interrupted tasks: deploy/builds/.trash-7", "", "rm -r ", false},
 		{"deploy open to others, and of another group", func() func() {
 			require.NoError(t, os.Chmod(path(""), 0o755))
 			require.NoError(t, os.Chown(path(""), -1, os.Getegid()))
@@ -434,7 +435,7 @@ func (s *testSite) follow(t *testing.T, mend string) {
 			require.NoError(t, s.mage(words[1:]...), command)
 			continue
 		}
-		out, err := exec.CommandContext(t.Context(), words[0], words[1:]...).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput()
 		require.NoError(t, err, "%s: %s", command, out)
 	}
 }

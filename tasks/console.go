@@ -77,7 +77,7 @@ func (c *console) Note(text string) {
 // line writes a line that stays.
 func (c *console) line(text string) {
 	c.clear()
-	fmt.Fprintln(c.out, text)
+	fmt.Fprintln(c.out, visible(text))
 	c.draw()
 }
 
@@ -96,7 +96,7 @@ func (c *console) draw() {
 	for _, s := range c.running {
 		parts = append(parts, s.String())
 	}
-	text := []rune("… " + strings.Join(parts, " · "))
+	text := []rune(visible("… " + strings.Join(parts, " · ")))
 	if width, _, err := term.GetSize(int(c.out.Fd())); err == nil && len(text) >= width {
 		text = text[:max(0, width-1)]
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/hadjango/hadjango/site"
 )
@@ -24,7 +23,7 @@ func Doctor(
 		if isSet(json) {
 			err = printJSON(diagnosis)
 		} else {
-			err = writeDiagnosis(os.Stdout, diagnosis)
+			err = writeDiagnosis(stdout, diagnosis)
 		}
 		if err != nil || diagnosis.Well() {
 			return err

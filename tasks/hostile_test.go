@@ -1,20 +1,28 @@
 package tasks_test
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/internal/disktest"
 	"github.com/hadjango/hadjango/internal/golden"
+	"github.com/hadjango/hadjango/internal/servertest"
+	"github.com/hadjango/hadjango/site"
 )
 
 // names are none of a build's.
@@ -160,6 +168,84 @@ func TestSecrets_AreNotInTheJournal(t *testing.T) {
 	require.Equal(t, 1, status)
 	require.NotContains(t, p.ok("history", "-json"), password)
 	require.NotContains(t, p.filesWith(password), "deploy/journal.jsonl")
+}
+
+// escapes would name a terminal's window, empty its screen, and hide what is
+// written after them.
+const escapes = "\x1b]0;pwned\a\x1b[2J\u009b8m"
+
+// What the project, its programs, its files and other processes are called or
+// say is shown, and no terminal obeys it.
+func TestEscapes_ReachNoTerminal(t *testing.T) {
+	servertest.Need(t)
+	p := newProject(t)
+	good, err := os.ReadFile(filepath.Join(p.dir, "hadjango.yml"))
+	require.NoError(t, err)
+
+	p.write("hadjango.yml", string(good)+"build: [[sh, fails.sh]]\n")
+	p.write("project/fails.sh", "printf '%s' '"+escapes+"' >&2; exit 1")
+	require.Contains(t, p.calm(1, "createBuild", "a"), `\u001b]0;pwned\u0007\u001b[2J\u009b8m`, "a build command")
+
+	p.write("hadjango.yml", string(good))
+	p.write("project/"+escapes+".py", "1 +\n")
+	require.Contains(t, p.calm(0, "createBuild", "a"), `\u001b[2J\u009b8m.py line 1 does not compile`, "a file")
+
+	p.write("project/app.py", fmt.Sprintf("raise ValueError(%q)\n", escapes))
+	p.ok("createBuild", "b")
+	p.ok("up")
+	require.Contains(t, p.calm(1, "activate", "b"), `ValueError: \u001b]0;pwned`, "an import")
+
+	leave := p.listen(escapes)
+	require.Contains(t, p.calm(1, "activate", "a"), `\u001b]0;pwned`, "a process")
+	leave()
+
+	p.write("deploy/data/."+escapes+".tmp-1", "")
+	require.Contains(t, p.calm(1, "doctor"), `\u001b]0;pwned`, "a file that doctor names")
+	p.calm(1, "doctor", "-json")
+	stdout, _, _ := p.run("doctor", "-json")
+	var diagnosis site.Diagnosis
+	require.NoError(t, json.Unmarshal([]byte(stdout), &diagnosis))
+	require.True(t, slices.ContainsFunc(diagnosis.Findings, func(f site.Finding) bool { return strings.HasSuffix(f.Where, "/."+escapes+".tmp-1") }))
+	p.calm(0, "status")
+	p.calm(0, "history")
+}
+
+// listen lets a process of that name have the port of build a, until it is told
+// to leave.
+func (p project) listen(name string) (leave func()) {
+	p.t.Helper()
+	config, err := os.ReadFile(filepath.Join(p.dir, "hadjango.yml"))
+	require.NoError(p.t, err)
+	port := regexp.MustCompile(`(?m)^port: (\d+)$`).FindStringSubmatch(string(config))[1]
+	holder := exec.Command("/usr/bin/python3", "-c", `
+import socket, sys
+taken = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("taken", flush=True)
+sys.stdin.read()
+`, port)
+	holder.Args[0] = name
+	in, err := holder.StdinPipe()
+	require.NoError(p.t, err)
+	out, err := holder.StdoutPipe()
+	require.NoError(p.t, err)
+	require.NoError(p.t, holder.Start())
+	_, err = bufio.NewReader(out).ReadString('\n')
+	require.NoError(p.t, err)
+	return func() {
+		require.NoError(p.t, in.Close())
+		require.NoError(p.t, holder.Wait())
+	}
+}
+
+// calm runs a task and returns all it said, which a terminal may be given.
+func (p project) calm(want int, args ...string) string {
+	p.t.Helper()
+	stdout, stderr, status := p.run(args...)
+	said := stdout + stderr
+	require.Equal(p.t, want, status, "%q: %q", args, said)
+	obeyed := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' || r == utf8.RuneError }
+	require.False(p.t, strings.ContainsFunc(said, obeyed), "%q: %q", args, said)
+	return said
 }
 
 // watchArguments looks at the arguments of all processes until the test ends or

@@ -3,7 +3,6 @@ package tasks
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/kballard/go-shellquote"
 	"github.com/magefile/mage/mg"
@@ -152,8 +151,8 @@ func inside(
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stderr, "·", program)
-	return program.Exec()
+	fmt.Fprintln(stderr, "·", program)
+	return said(program.Exec())
 }
 
 // split reads words the way a shell does, without its expansions: mage hands on

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 
 	"github.com/hadjango/hadjango/config"
 	"github.com/hadjango/hadjango/internal/containers"
@@ -17,7 +16,8 @@ const publishedPort = "8080"
 // Ip prints the address to open: of nginx in its container, on whatever machine that is, or else of nginx here.
 //
 //lint:ignore ST1003 the task is called ip
-func Ip(ctx context.Context) error {
+func Ip(ctx context.Context) (err error) {
+	defer func() { err = said(err) }()
 	dir, err := siteDir()
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func Ip(ctx context.Context) error {
 	}
 	host, port, _ := net.SplitHostPort(address)
 	live, stage := c.Live[0], c.Stage[0]
-	fmt.Fprintf(os.Stderr, "· open it as http://%s/ (live) and http://%s/ (stage); if they do not lead there, put into /etc/hosts:\n  %s %s %s\n",
+	fmt.Fprintf(stderr, "· open it as http://%s/ (live) and http://%s/ (stage); if they do not lead there, put into /etc/hosts:\n  %s %s %s\n",
 		net.JoinHostPort(live, port), net.JoinHostPort(stage, port), host, live, stage)
 	return printLine(address)
 }
@@ -47,7 +47,7 @@ func addressOf(ctx context.Context, dir string, c config.Config) (string, error)
 	if err == nil {
 		address, own := containers.Reachable(machine, published)
 		if own {
-			fmt.Fprintf(os.Stderr, "· only %s itself reaches it: it is published on %s; set HADJANGO_PUBLISH=0.0.0.0:8080 and run docker compose up -d\n", machine, published)
+			fmt.Fprintf(stderr, "· only %s itself reaches it: it is published on %s; set HADJANGO_PUBLISH=0.0.0.0:8080 and run docker compose up -d\n", machine, published)
 		}
 		return address, nil
 	}

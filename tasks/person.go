@@ -24,7 +24,7 @@ func whoAsks() site.Person {
 	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stderr.Fd())) {
 		return nil
 	}
-	return person{bufio.NewReader(os.Stdin), os.Stderr}
+	return person{bufio.NewReader(os.Stdin), stderr}
 }
 
 // Confirm implements [site.Person]. Enter alone is yes: what is asked here is

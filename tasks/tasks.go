@@ -24,7 +24,8 @@
 // its arguments, or else the variable HADJANGO_WAIT.
 //
 // What a task does is told on standard error as it happens; its result is on
-// standard output.
+// standard output. Neither holds a control character but ends of lines and tabs,
+// whatever the project and its programs have said.
 package tasks
 
 import (
@@ -332,7 +333,7 @@ func History(
 		if isSet(json) {
 			return printJSON(records)
 		}
-		return writeHistory(os.Stdout, records, time.Now())
+		return writeHistory(stdout, records, time.Now())
 	})
 }
 
@@ -373,7 +374,8 @@ func Undo(
 
 // with opens the site and gives its verb a context that SIGTERM and SIGHUP, the
 // end of the terminal, end too; mage itself only handles SIGINT.
-func with(ctx context.Context, verb func(context.Context, *site.Site) error) error {
+func with(ctx context.Context, verb func(context.Context, *site.Site) error) (err error) {
+	defer func() { err = said(err) }()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if away, err := inContainers(); err != nil {
@@ -503,7 +505,7 @@ func siteDir() (string, error) {
 func printLine(value any) error { return printf("%v\n", value) }
 
 func printf(format string, args ...any) error {
-	_, err := fmt.Printf(format, args...)
+	_, err := fmt.Fprintf(stdout, format, args...)
 	return err
 }
 
@@ -512,7 +514,7 @@ func printStatus(ctx context.Context, s *site.Site) error {
 	if err != nil {
 		return err
 	}
-	return writeStatus(os.Stdout, status)
+	return writeStatus(stdout, status)
 }
 
 func printStatusJSON(ctx context.Context, s *site.Site) error {
@@ -524,7 +526,7 @@ func printStatusJSON(ctx context.Context, s *site.Site) error {
 }
 
 func printJSON(value any) error {
-	encoder := json.NewEncoder(os.Stdout)
+	encoder := json.NewEncoder(stdout)
 	encoder.SetIndent("", "  ")
 	// what stands here is for programs and terminals, and no page
 	encoder.SetEscapeHTML(false)
