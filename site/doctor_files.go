@@ -302,6 +302,7 @@ func (p patient) modes(ctx context.Context) []Finding {
 	for _, d := range p.directories() {
 		found = append(found, p.directory(d)...)
 	}
+	found = append(found, p.obeyed()...)
 	found = append(found, p.eachSideBySide(func(name builds.Name) []Finding {
 		if !p.isComplete(name) {
 			return nil
@@ -336,6 +337,23 @@ func (p patient) directory(d directory) []Finding {
 		return nil
 	}
 	return []Finding{f}
+}
+
+// obeyed finds what root does as it is told there, and the served code may
+// change. Templates are refused (see [overrides]).
+func (p patient) obeyed() []Finding {
+	var found []Finding
+	for _, path := range []string{p.root, filepath.Join(p.root, ConfigFile)} {
+		info, err := os.Stat(path)
+		if err != nil || p.user.IsMe() || !p.user.CanWrite(info) {
+			continue
+		}
+		found = append(found, Finding{
+			Severity: Problem, What: fmt.Sprintf("%s can be changed by %s, who runs the project's code", path, p.user.Name), Where: path,
+			Why: "root does what it says: that code could become root", Mend: fmt.Sprintf("chown root %s && chmod go-w %s", path, path),
+		})
+	}
+	return found
 }
 
 func (p patient) secrets(name builds.Name) []Finding {

@@ -5,16 +5,20 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hadjango/hadjango/internal/account"
 	"github.com/hadjango/hadjango/internal/disktest"
 	"github.com/hadjango/hadjango/internal/golden"
 	"github.com/hadjango/hadjango/internal/usertest"
+	"github.com/hadjango/hadjango/site"
 )
 
 // trick is one way in which a project's own build command could lead the task,
@@ -129,6 +133,81 @@ func TestHostileProject_IsRefused(t *testing.T) {
 		table += fmt.Sprintf("| %s | `%s` |\n", bad.what, bad.said)
 	}
 	golden.RequireSection(t, "../docs/reliability.md", "hostile projects", table)
+}
+
+// badTemplate is what the servers must not be given: root's nginx obeys a
+// template, and serves a page.
+type badTemplate struct {
+	what string
+	// lay is done in the site's directory, beside which $CANARY is.
+	lay, said string
+}
+
+var badTemplates = []badTemplate{
+	{"a page is a link to a file elsewhere", `mkdir conf; ln -s "$CANARY/secret.css" conf/unavailable.html`, "path escapes from parent"},
+	{"a page is a link to hadjango.yml, which may hold secrets", `mkdir conf; ln -s ../hadjango.yml conf/unavailable.html`, "path escapes from parent"},
+	{"`conf` is a link to a directory elsewhere", `cp "$CANARY/secret.css" "$CANARY/empty.html"; ln -s "$CANARY" conf`, "path escapes from parent"},
+	{"a template is a pipe", `mkdir conf; mkfifo conf/nginx.conf.tmpl`, "it is not a regular file"},
+	{"a page is a directory", `mkdir -p conf/empty.html`, "it is not a regular file"},
+}
+
+// badOwners are for root alone, whose code is another user's.
+var badOwners = []badTemplate{
+	{"a template belongs to the user who runs the project's code", `mkdir conf; touch conf/nginx.conf.tmpl; chown www-data conf/nginx.conf.tmpl`, "may change it"},
+	{"a template can be written by that user's group", `mkdir conf; touch conf/emperor.ini.tmpl; chgrp www-data conf/*; chmod 664 conf/*`, "may change it"},
+	{"a template can be written by all", `mkdir conf; touch conf/nginx.conf.tmpl; chmod 666 conf/nginx.conf.tmpl`, "may change it"},
+	{"`conf` belongs to that user", `mkdir conf; touch conf/nginx.conf.tmpl; chown www-data conf`, "may change it"},
+}
+
+// A template of the project's that leads elsewhere, or that the code which is
+// served could change, is refused before a server is started.
+func TestHostileTemplates_AreRefused(t *testing.T) {
+	test := usertest.OpenDir(t)
+	s := newTestSiteIn(t, test, "")
+	secret := filepath.Join(test, "canary", "secret.css")
+	require.NoError(t, os.Mkdir(filepath.Dir(secret), 0o700))
+	require.NoError(t, os.WriteFile(secret, []byte(canary), 0o600))
+	all := badTemplates
+	if os.Geteuid() == 0 {
+		all = slices.Concat(badTemplates, badOwners)
+	}
+	table := "| what is in `conf/` | what is said |\n| --- | --- |\n"
+	for _, bad := range all {
+		lay := exec.CommandContext(t.Context(), "sh", "-ec", bad.lay)
+		lay.Dir, lay.Env = s.dir, append(os.Environ(), "CANARY="+filepath.Dir(secret))
+		out, err := lay.CombinedOutput()
+		require.NoError(t, err, string(out))
+
+		err = s.Up(within(t, soon))
+
+		require.ErrorContains(t, err, bad.said, bad.what)
+		require.ErrorContains(t, err, "is not taken: ", bad.what)
+		require.Empty(t, s.allProcesses(), bad.what)
+		s.requireNoCanary()
+		require.NoError(t, os.RemoveAll(filepath.Join(s.dir, "conf")))
+		table += fmt.Sprintf("| %s | `%s` |\n", bad.what, bad.said)
+	}
+	if os.Geteuid() == 0 {
+		golden.RequireSection(t, "../docs/reliability.md", "hostile templates", table)
+	}
+}
+
+// What root obeys and the served code could change is named.
+func TestDoctor_NamesWhatTheServedCodeMayChange(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("an ordinary user's code is the user's own")
+	}
+	s := newTestSite(t, "")
+	require.NoError(t, s.CreateBuild(t.Context(), "a"))
+	user, err := account.Lookup("www-data")
+	require.NoError(t, err)
+	for _, path := range []string{s.dir, filepath.Join(s.dir, "hadjango.yml")} {
+		require.NoError(t, os.Chown(path, int(user.UID), int(user.GID)))
+		found := s.awaits(t, path+" can be changed by www-data, who runs the project's code")
+		require.Equal(t, site.Problem, found.Severity)
+		s.follow(t, found.Mend)
+		require.False(t, slices.ContainsFunc(s.diagnose().Findings, func(f site.Finding) bool { return f.What == found.What }))
+	}
 }
 
 func (s testSite) tryTrick(around string) (outcome string) {

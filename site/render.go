@@ -24,9 +24,6 @@ import (
 	"github.com/hadjango/hadjango/uwsgiconf"
 )
 
-// templates are the project's own templates, which take the place of ours.
-func (s *Site) templates() fs.FS { return os.DirFS(filepath.Join(s.root, "conf")) }
-
 // output is where what was rendered goes.
 type output func(path string, data []byte, perm fs.FileMode) error
 

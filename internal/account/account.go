@@ -247,6 +247,13 @@ func (u User) CanEnter(dir string) (closed string, ok bool) {
 	}
 }
 
+// CanWrite tells whether the user may write a file or directory, or may allow it
+// to himself.
+func (u User) CanWrite(info fs.FileInfo) bool {
+	stat, perm := info.Sys().(*syscall.Stat_t), info.Mode().Perm()
+	return u.UID == 0 || stat.Uid == u.UID || perm&0o002 != 0 || perm&0o020 != 0 && u.in(stat.Gid)
+}
+
 // passes looks at the one execute bit that counts for the user.
 func (u User) passes(stat unix.Stat_t) bool {
 	switch {

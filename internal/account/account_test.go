@@ -103,6 +103,32 @@ func TestCanEnter_AsMemberOfTheGroup(t *testing.T) {
 	require.False(t, ok)
 }
 
+func TestCanWrite_CountsWhatTheOwnerMayAllowHimself(t *testing.T) {
+	needRoot(t)
+	other := another(t)
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+
+	for _, step := range []struct {
+		uid, gid int
+		perm     os.FileMode
+		want     bool
+	}{
+		{0, 0, 0o664, false},
+		{0, int(other.GID), 0o644, false},
+		{0, int(other.GID), 0o664, true},
+		{0, 0, 0o646, true},
+		{int(other.UID), 0, 0o444, true},
+	} {
+		require.NoError(t, os.Chown(path, step.uid, step.gid))
+		require.NoError(t, os.Chmod(path, step.perm))
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, step.want, other.CanWrite(info), step)
+		require.True(t, me(t).CanWrite(info))
+	}
+}
+
 func TestOwn_NeverFollowsLinks(t *testing.T) {
 	needRoot(t)
 	other := another(t)
