@@ -71,7 +71,7 @@ type Config struct {
 	// Dashboard is what the dashboard shows, and to whom.
 	Dashboard Dashboard
 
-	// User is whom the servers run as when they are started by root; "" for www-data if it can reach the site. Default "".
+	// User is whom the servers run as when they are started by root; "" for www-data. One who cannot reach the site is refused. Default "".
 	User string
 	// Run is the directory of sockets and pid files: relative to the site's directory, or absolute when the site lies so
 	// deep that a socket's path would be too long. Default "deploy/run".

@@ -109,6 +109,7 @@ var siteChecks = []check{
 	{"pointers", patient.pointers},
 	{"pythons", patient.pythons},
 	{"modes", patient.modes},
+	{"user", patient.whoRuns},
 	{"clock", patient.clock},
 	// what tasks have not finished
 	{"half done", patient.halfDone},

@@ -339,6 +339,18 @@ func (p patient) directory(d directory) []Finding {
 	return []Finding{f}
 }
 
+// whoRuns finds root.
+func (p patient) whoRuns(context.Context) []Finding {
+	if !p.unasked() {
+		return nil
+	}
+	return []Finding{{
+		Severity: Problem, What: "the project's code runs as root", Where: p.data(),
+		Why:  "whoever finds a fault in it has the machine; the site was begun where " + defaultUser + " may not enter",
+		Mend: "make the site anew in another directory, for example below /srv, or set user: root in " + ConfigFile,
+	}}
+}
+
 // obeyed finds what root does as it is told there, and the served code may
 // change. Templates are refused (see [overrides]).
 func (p patient) obeyed() []Finding {

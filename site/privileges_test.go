@@ -17,6 +17,7 @@ import (
 
 	"github.com/hadjango/hadjango/internal/account"
 	"github.com/hadjango/hadjango/internal/golden"
+	"github.com/hadjango/hadjango/site"
 )
 
 // places are what lies in deploy, and why each must not be narrower: owner and
@@ -168,6 +169,35 @@ func TestPrivileges_AreGivenUp(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) { requireNoPrivileges(t, status) })
 	}
+}
+
+// Root runs the project's code only where hadjango.yml says so.
+func TestPrivileges_AreGivenUpOrNothingIsDone(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root has a user to become")
+	}
+	s := newTestSite(t, "")
+	config := s.read("hadjango.yml")
+	require.NoError(t, os.Chmod(s.dir, 0o700))
+	_, err := site.Open(s.dir, site.Options{})
+	require.ErrorContains(t, err, "user www-data, whom the project's code runs as, may not enter "+s.dir+": move the site")
+	require.ErrorContains(t, err, "user: root in hadjango.yml would let root run that code")
+	require.NoDirExists(t, s.deploy())
+
+	// what root's site has made is not to be found by the one of www-data that was opened first
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(s.deploy())) })
+	s.reopen(config + "\nuser: root\n")
+	require.NoError(t, s.CreateBuild(t.Context(), "a"))
+	named := func() bool {
+		return slices.ContainsFunc(s.diagnose().Findings, func(f site.Finding) bool { return f.What == "the project's code runs as root" })
+	}
+	require.False(t, named(), "it was asked for")
+
+	// as a site that an earlier version has begun: it goes on
+	s.reopen(config)
+	require.True(t, named())
+	require.NoError(t, s.CreateBuild(t.Context(), "b"))
+	require.Contains(t, s.notes.String(), "the project's code runs as root")
 }
 
 // inShell says what a shell may do that was opened in a build.

@@ -94,8 +94,6 @@ type Site struct {
 	wait      time.Duration
 	vassals   uwsgi.Emperor
 	zergs     uwsgi.Emperor
-	// warning is said once by the first verb that changes something.
-	warning string
 	// output is [Site.write] but where nothing may be written.
 	output output
 	// foreign says why this process may neither change the site nor see its servers.
@@ -153,14 +151,14 @@ func newSite(root string, c config.Config, options Options) (*Site, error) {
 	if err := layout.check(); err != nil {
 		return nil, fmt.Errorf("open site %s: %w", root, err)
 	}
-	user, warning, err := chooseUser(layout, c)
+	user, err := chooseUser(layout, c)
 	if err != nil {
 		return nil, fmt.Errorf("open site %s: %w", root, err)
 	}
 	s := &Site{
 		fetching: &sync.Mutex{}, installing: &sync.Mutex{}, elsewhere: options.Nginx, port: options.Port,
 		foreign: layout.foreign(user),
-		layout:  layout, config: c, store: builds.OpenStore(layout.builds()), user: user, warning: warning,
+		layout:  layout, config: c, store: builds.OpenStore(layout.builds()), user: user,
 		journal:  builds.OpenJournal(layout.deployFile("journal.jsonl")),
 		reporter: options.Reporter, wait: options.Wait, person: options.Person, keep: options.Keeper,
 		dashboard: options.Dashboard,
@@ -201,32 +199,30 @@ const defaultUser = "www-data"
 
 // chooseUser says who the servers and the project's code run as. Only root has
 // a choice, and only until the site has been begun: then it is who owns its
-// data. A user who cannot reach the site could serve nothing of it.
-func chooseUser(l layout, c config.Config) (user account.User, warning string, err error) {
+// data. A user who cannot reach the site could serve nothing of it. Root never
+// takes such a user's place unless the configuration says so.
+func chooseUser(l layout, c config.Config) (account.User, error) {
 	me, err := account.Current()
 	if err != nil || os.Geteuid() != 0 {
-		return me, "", err
+		return me, err
 	}
-	wanted := c.User
-	if owner, ok := l.owner(); ok && wanted == "" {
-		return owner, "", nil
+	if owner, ok := l.owner(); ok && c.User == "" {
+		return owner, nil
 	}
-	user, err = account.Lookup(or(wanted, defaultUser))
-	if err != nil && wanted == "" {
-		return me, fmt.Sprintf("everything runs as root: there is no user %s; set user in %s", defaultUser, ConfigFile), nil
-	}
+	user, err := account.Lookup(or(c.User, defaultUser))
 	if err != nil {
-		return me, "", err
+		return me, fmt.Errorf("%w: set user in %s to whom the project's code shall run as", err, ConfigFile)
 	}
-	closed, ok := user.CanEnter(filepath.Join(l.root, c.Project))
-	switch {
-	case ok:
-		return user, "", nil
-	case wanted == "":
-		return me, fmt.Sprintf("everything runs as root, because %s may not enter %s: move the site, for example to /srv, before others can reach it", user.Name, closed), nil
+	if closed, ok := user.CanEnter(filepath.Join(l.root, c.Project)); !ok {
+		return me, fmt.Errorf("user %s, whom the project's code runs as, may not enter %s: move the site, for example to /srv, or open that directory; "+
+			"user: root in %s would let root run that code", user.Name, closed, ConfigFile)
 	}
-	return me, "", fmt.Errorf("user %s may not enter %s: move the site, or open that directory to the user", user.Name, closed)
+	return user, nil
 }
+
+// unasked tells whether root runs the project's code and the configuration does
+// not say so, as in a site that an earlier version has begun.
+func (s *Site) unasked() bool { return s.user.UID == 0 && s.config.User == "" }
 
 // owner is the user of a site that has been begun.
 func (l layout) owner() (account.User, bool) {

@@ -74,9 +74,8 @@ func (s *Site) locked(ctx context.Context, title string, do func(context.Context
 	if err := s.prepare(); err != nil {
 		return fmt.Errorf("%s: %w", title, err)
 	}
-	if s.warning != "" {
-		s.reporter.Note(s.warning)
-		s.warning = ""
+	if s.unasked() {
+		s.reporter.Note("the project's code runs as root: mage doctor says what to do")
 	}
 	return do(ctx)
 }
