@@ -197,7 +197,7 @@ func (s testSite) try(bad *badBuild) {
 	defer restore()
 	s.notes.forget()
 	start := time.Now()
-	err := s.deployBad(within(s.t.(*testing.T), soon), bad)
+	err := s.deployBad(within(s.t, soon), bad)
 	require.Error(s.t, err)
 	for _, part := range bad.said {
 		require.ErrorContains(s.t, err, part)

@@ -20,7 +20,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/builds"
-	"github.com/hadjango/hadjango/internal/browser"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/site"
 )
@@ -198,12 +197,12 @@ func TestDashboard_ShowsWhatIsAskedForAndNoQuery(t *testing.T) {
 	_, err = io.WriteString(conn, "GET /slow\"'<script>&\\?3&secret HTTP/1.1\r\nHost: live.localhost\r\nX-Odd: \x01\x1b\xff\r\nCookie: hidden\r\n\r\n")
 	require.NoError(t, err)
 
-	require.Eventually(t, func() bool {
+	s.eventually(func(s testSite) bool {
 		status, text := s.statusJSON()
 		require.NotContains(t, text, "<script")
 		require.NotContains(t, text, "secret")
 		require.NotContains(t, text, "hidden")
-		require.Empty(t, status.Builds[0].Trouble)
+		require.Empty(s.t, status.Builds[0].Trouble)
 		for _, w := range status.Builds[0].Workers {
 			if w.Request != nil {
 				require.Equal(t, "/slow\"'<script>&\\", w.Request.Path)
@@ -212,7 +211,7 @@ func TestDashboard_ShowsWhatIsAskedForAndNoQuery(t *testing.T) {
 			}
 		}
 		return false
-	}, 30*time.Second, 50*time.Millisecond)
+	})
 }
 
 // elsewhere is an address of this machine from which a visitor is none of this machine's.
@@ -371,17 +370,16 @@ func TestDashboard_ThatCannotStartIsInNoServersWay(t *testing.T) {
 	socket := filepath.Join(s.dir, "deploy/run/dashboard.sock")
 	require.NoError(t, os.Remove(socket))
 	require.NoError(t, os.MkdirAll(filepath.Join(socket, "in the way"), 0o755))
-	require.Eventually(t, func() bool {
+	s.eventually(func(s testSite) bool {
 		return strings.Contains(s.readLog("dashboard.log"), "dashboard.sock: directory not empty")
-	},
-		time.Minute, 5*time.Millisecond)
+	})
 
 	nginx := s.nginx()[0]
 	require.NoError(t, nginx.Signal(syscall.SIGKILL))
-	require.Eventually(t, func() bool {
-		status, err := s.Status(t.Context())
+	s.eventually(func(s testSite) bool {
+		status, err := s.Status(s.t.Context())
 		return err == nil && status.Servers.Up() && s.pid("nginx.pid") != nginx.PID && s.answers()
-	}, 30*time.Second, 5*time.Millisecond, "the keeper keeps the servers")
+	}, "the keeper keeps the servers")
 
 	require.NoError(t, os.RemoveAll(socket))
 	s.call("up")
@@ -412,9 +410,7 @@ func TestPerson_SeesThatNothingIsDeployedAndThenTheSite(t *testing.T) {
 	tab := s.openBrowser(t)
 	says := func(text string) {
 		t.Helper()
-		require.Eventually(t, func() bool {
-			return strings.Contains(browser.Eval[string](tab, "document.body.innerText"), text)
-		}, time.Minute, 20*time.Millisecond, text)
+		tab.Until(fmt.Sprintf("document.body.innerText.includes(%q)", text))
 	}
 
 	tab.Open(liveURL + "/")

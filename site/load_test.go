@@ -152,7 +152,7 @@ func TestDeactivate_FinishesWhatIsInFlightAndQueued(t *testing.T) {
 		go func() { statuses <- s.slow("2") }()
 	}
 	go func() { statuses <- s.slow("6") }()
-	require.Eventually(t, func() bool { return s.busy("a") == 2 }, time.Minute, time.Millisecond)
+	s.eventually(func(s testSite) bool { return s.busy("a") == 2 })
 
 	answers := s.underLoad(func() {
 		_, err := s.SwapLive(t.Context(), "")

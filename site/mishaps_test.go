@@ -30,7 +30,7 @@ func TestActivate_NeverTakesAwayWhatServes(t *testing.T) {
 	s.spoil("a", "import time\nwhile True: time.sleep(1)\n")
 	worker := s.workers("a")[0]
 	require.NoError(t, syscall.Kill(worker.PID, syscall.SIGKILL))
-	require.Eventually(t, func() bool { return len(s.ready("a")) == 1 }, time.Minute, time.Millisecond)
+	s.eventually(func(s testSite) bool { return len(s.ready("a")) == 1 })
 
 	err := s.Activate(t.Context(), "a")
 
@@ -47,7 +47,7 @@ func TestRestart_AfterOneThatWasKilled(t *testing.T) {
 	good := s.read("deploy/builds/a/app.py")
 	s.spoil("a", "1/0\n")
 	require.NoError(t, os.Symlink("uwsgi.d/zerg2.ini", filepath.Join(s.dir, "deploy/builds/a/zerg2.ini")))
-	require.Eventually(t, func() bool { return strings.Contains(s.readLog("a.zerg2.log"), "ZeroDivisionError") }, time.Minute, time.Millisecond)
+	s.eventually(func(s testSite) bool { return strings.Contains(s.readLog("a.zerg2.log"), "ZeroDivisionError") })
 	require.Equal(t, site.Active, s.state("a"))
 	s.spoil("a", good)
 
@@ -120,7 +120,7 @@ func TestUp_BringsBackTheOthers(t *testing.T) {
 	require.NoError(t, err)
 	defer listener.Close()
 
-	err = s.Up(within(t, 20*time.Second))
+	err = s.Up(within(t, soon))
 
 	require.ErrorContains(t, err, "build c")
 	require.ErrorContains(t, err, "Address already in use")
@@ -144,7 +144,7 @@ func TestDown_ThatIsInterruptedKillsNothing(t *testing.T) {
 	require.NoError(t, s.Init(t.Context()))
 	answer := make(chan string)
 	go func() { answer <- s.slow("3") }()
-	require.Eventually(t, func() bool { return s.busy("a") == 1 }, time.Minute, time.Millisecond)
+	s.eventually(func(s testSite) bool { return s.busy("a") == 1 })
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 

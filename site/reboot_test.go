@@ -24,7 +24,7 @@ import (
 // own, and whose changes to it are forgotten, but for the site. Its network is
 // this machine's too.
 type machine struct {
-	t     *testing.T
+	t     testing.TB
 	s     testSite
 	unit  site.Unit
 	units string
@@ -152,7 +152,16 @@ func (m *machine) end(pid int, sig syscall.Signal) {
 	m.t.Helper()
 	require.NoError(m.t, syscall.Kill(pid, sig))
 	require.NoError(m.t, proc.Wait(within(m.t, 2*time.Minute), []proc.Process{m.init}))
-	require.Eventually(m.t, func() bool { return len(m.s.allProcesses()) == 0 }, time.Minute, time.Millisecond)
+	m.s.eventually(func(s testSite) bool { return len(s.allProcesses()) == 0 })
+}
+
+func (m *machine) eventually(look func(m *machine) bool) {
+	m.t.Helper()
+	m.s.eventually(func(s testSite) bool {
+		one := *m
+		one.t = s.t
+		return look(&one)
+	})
 }
 
 // The unit under a systemd that runs, confined as it is there: at boot all comes
@@ -175,18 +184,18 @@ func TestSystemd_ARebootBringsBackWhatWasThere(t *testing.T) {
 
 		_, err := m.inside("sh", "-c", "kill -9 $(cat "+filepath.Join(s.dir, "deploy/run/vassals.pid")+" "+filepath.Join(s.dir, "deploy/nginx.pid")+")")
 		require.NoError(t, err)
-		var last error
-		require.Eventually(t, func() bool {
-			_, last = m.inside(filepath.Join(s.dir, "hadjango"), "doctor")
-			return last == nil && slices.Equal(before, statesOf(m.status())) && s.answers()
-		}, time.Minute, 10*time.Millisecond, "%v", &last)
+		m.eventually(func(m *machine) bool {
+			_, err := m.inside(filepath.Join(s.dir, "hadjango"), "doctor")
+			require.NoError(m.t, err)
+			return slices.Equal(before, statesOf(m.status())) && s.answers()
+		})
 		if cut {
 			m.powerCut()
 			continue
 		}
 		slow := make(chan string, 1)
 		go func() { slow <- s.slow("3") }()
-		require.Eventually(t, func() bool { return m.status().Builds[1].WorkersBusy == 1 }, time.Minute, time.Millisecond)
+		m.eventually(func(m *machine) bool { return m.status().Builds[1].WorkersBusy == 1 })
 		m.shutDown()
 		require.Equal(t, "200 OK by b", <-slow)
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -63,11 +62,11 @@ func TestDashboard_IsSeenAsItIs(t *testing.T) {
 		{"rm b", "a active stage, c active live"},
 	} {
 		s.call(step.task)
-		require.Eventually(t, func() bool {
+		s.eventually(func(s testSite) bool {
 			status, _ := s.statusJSON()
 			warm := step.task != "warmup c" || !strings.Contains(seen(), "pale")
 			return shown(status) == step.shows && seen() == asOnScreen(status) && warm
-		}, time.Minute, 20*time.Millisecond, step.task)
+		}, step.task)
 	}
 	require.Equal(t, "live is c, stage is a", b.Text("h1"))
 	require.Contains(t, b.Text("#journal"), "swapLive")
@@ -102,9 +101,9 @@ func TestDashboard_IsSeenAsItIs(t *testing.T) {
 		s.call("createBuild d")
 		s.call("up")
 		b.Until(`document.body.dataset.link === "open" && document.querySelector("#lost").hidden`)
-		require.Eventually(t, func() bool {
+		s.eventually(func(s testSite) bool {
 			status, _ := s.statusJSON()
 			return len(status.Builds) == 3 && seen() == asOnScreen(status)
-		}, time.Minute, 20*time.Millisecond)
+		})
 	})
 }

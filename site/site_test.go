@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/otiai10/copy"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/builds"
@@ -190,7 +191,7 @@ func (s *testSite) kept() {
 func (s testSite) end() {
 	require.NoError(s.t, s.Down(context.Background()))
 	// one that this process has just forked for another test may be there for a moment
-	require.Eventually(s.t, func() bool { return len(s.allProcesses()) == 0 }, 10*time.Second, time.Millisecond, "down leaves no process")
+	s.eventually(func(s testSite) bool { return len(s.allProcesses()) == 0 }, "down leaves no process")
 	if s.t.Failed() {
 		s.printLogs()
 	}
@@ -363,7 +364,29 @@ func (e events) of(end string) string {
 	return all.String()
 }
 
-func within(t *testing.T, limit time.Duration) context.Context {
+// eventually looks until what it looks for is there. What fails in a look, as a
+// file may be missing that is just made anew, is no failure: the next one may see it.
+func (s testSite) eventually(look func(s testSite) bool, what ...any) {
+	s.t.Helper()
+	require.EventuallyWithT(s.t, func(c *assert.CollectT) {
+		one := s
+		one.t = aLook{s.t, c}
+		if !look(one) {
+			c.FailNow()
+		}
+	}, soon, time.Millisecond, what...)
+}
+
+// aLook is the test for one look: it keeps what fails to itself.
+type aLook struct {
+	testing.TB
+	failures *assert.CollectT
+}
+
+func (l aLook) Errorf(format string, args ...any) { l.failures.Errorf(format, args...) }
+func (l aLook) FailNow()                          { l.failures.FailNow() }
+
+func within(t testing.TB, limit time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)

@@ -97,8 +97,7 @@ func TestUp_MendsWhatWasKilled(t *testing.T) {
 			kill(t, s.dir, server)
 			require.NoError(t, s.Up(t.Context()))
 			require.NoError(t, s.Up(t.Context()), "a second time it leaves all as it is")
-			require.Eventually(t, func() bool { return s.state("a") == site.Active && s.state("b") == site.Active },
-				time.Minute, 10*time.Millisecond)
+			s.eventually(func(s testSite) bool { return s.state("a") == site.Active && s.state("b") == site.Active })
 			s.requireServes("live.localhost", "a")
 			s.requireServes("stage.localhost", "b")
 		})
@@ -117,8 +116,7 @@ func TestDown_ThenUpRestoresWhatWasThere(t *testing.T) {
 	require.Empty(t, left)
 	require.NoError(t, s.Up(t.Context()))
 
-	require.Eventually(t, func() bool { return s.state("a") == site.Active && s.state("b") == site.Active },
-		time.Minute, 10*time.Millisecond)
+	s.eventually(func(s testSite) bool { return s.state("a") == site.Active && s.state("b") == site.Active })
 	s.requireServes("live.localhost", "b")
 	s.requireServes("stage.localhost", "a")
 }

@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/chromedp/cdproto/accessibility"
@@ -53,15 +54,18 @@ func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[R] {
 	}
 }
 
-// Until returns when a JavaScript expression is true on the page.
+// Until returns when a JavaScript expression is true on the page, or on the one
+// that comes after it: that it cannot be told of a page that goes is no failure.
 func (b *Browser) Until(expression string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, limit)
 	defer cancel()
-	err := watch.Until(ctx, every, func() (bool, error) {
-		return chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
+	var last error
+	err := watch.Until(ctx, every, func() (holds bool, _ error) {
+		holds, last = chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
+		return holds && last == nil, nil
 	})
-	require.NoError(b.t, err, "it never came that %s", expression)
+	require.NoError(b.t, errors.Join(err, last), "it never came that %s", expression)
 }
 
 // Press presses keys, one after the other; those without a sign are in package kb.
