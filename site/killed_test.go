@@ -599,9 +599,10 @@ type walk struct {
 	undone, done site.State
 }
 
-// A task is killed at every point there is, and at moments in between, and
-// after each the site is whole, nginx serves, and the same task, resume or undo
-// ends well.
+// A task is killed at the beginning and the end of each step, at moments in
+// between, and at some or, if asked, all of what it does to files itself; not at
+// what the programs do that it runs. After each the site is whole, nginx serves,
+// and the same task, resume or undo ends well.
 func TestKilled_Anywhere(t *testing.T) {
 	for _, w := range []walk{
 		{title: "createBuild c", after: []string{"rm c"}, undone: "", done: site.Stopped},

@@ -25,7 +25,9 @@ import (
 // A task is also killed at what it does to files, before and after each single
 // system call that changes a name, a file or what of it is on the disk. The
 // kernel tells of them by ptrace, so none can be forgotten, whichever package
-// it is in and whoever adds it: the product has no seam for this.
+// it is in and whoever adds it: the product has no seam for this. The programs
+// that a task runs are not traced: the servers among them outlive the test's
+// thread, with which all that it traces would end.
 
 // changes are the system calls that change files, those of amd64 and of arm64.
 var changes = map[uint64]string{
