@@ -200,7 +200,7 @@ func TestIdle_NobodyWatchesNobodyLooks(t *testing.T) {
 		before := shop.looks.Load()
 		time.Sleep(10 * often)
 		return shop.looks.Load() == before
-	}, 20*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 }
 
 func TestEvents_ManyWhoWatchShareEachLook(t *testing.T) {
@@ -410,7 +410,7 @@ func TestServe_EndsWhileSomebodyWatches(t *testing.T) {
 	select {
 	case err := <-ended:
 		require.NoError(t, err)
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		require.Fail(t, "it goes on")
 	}
 }

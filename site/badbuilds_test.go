@@ -71,11 +71,11 @@ func badApplications() []badBuild {
 		},
 		{
 			name: "it hangs when it is imported", files: application("import time\ndef wait():\n    time.sleep(1000)\nwait()\n"),
-			config: "timeouts: {start: 4s}", said: []string{"not within 4s (timeouts.start in hadjango.yml)", "it hangs here, the innermost call first:", `app.py", line 3 in wait`},
+			config: "timeouts: {start: 20s}", said: []string{"not within 20s (timeouts.start in hadjango.yml)", "it hangs here, the innermost call first:", `app.py", line 3 in wait`},
 		},
 		{
 			name: "it hangs when it is imported, by each worker for itself", files: application("import time\ntime.sleep(1000)\n"),
-			instead: "max: 2}", config: "max: 2, preload: false}\ntimeouts: {start: 4s}", said: []string{"not within 4s", `app.py", line 2 in <module>`},
+			instead: "max: 2}", config: "max: 2, preload: false}\ntimeouts: {start: 20s}", said: []string{"not within 20s", `app.py", line 2 in <module>`},
 		},
 		{name: "a page fails", files: application(with("    raise RuntimeError('broken page')\n")), said: []string{"RuntimeError: broken page", "c.zerg.log"}},
 		{
@@ -229,8 +229,6 @@ func (s *testSite) lay(bad *badBuild) (restore func()) {
 		s.reopen(strings.Replace(before["hadjango.yml"], bad.instead, bad.config, 1))
 	}
 	return func() {
-		require.NoError(s.t, s.Stage(s.t.Context(), "b"))
-		require.NoError(s.t, s.Remove(s.t.Context(), "c"))
 		for path := range bad.files {
 			require.NoError(s.t, os.Remove(filepath.Join(s.dir, path)))
 		}
@@ -238,6 +236,8 @@ func (s *testSite) lay(bad *badBuild) (restore func()) {
 			s.write(path, text)
 		}
 		s.reopen(before["hadjango.yml"])
+		require.NoError(s.t, s.Stage(s.t.Context(), "b"))
+		require.NoError(s.t, s.Remove(s.t.Context(), "c"))
 	}
 }
 

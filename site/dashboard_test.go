@@ -194,7 +194,8 @@ func TestDashboard_ShowsWhatIsAskedForAndNoQuery(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 
-	_, err = io.WriteString(conn, "GET /slow\"'<script>&\\?3&secret HTTP/1.1\r\nHost: live.localhost\r\nX-Odd: \x01\x1b\xff\r\nCookie: hidden\r\n\r\n")
+	s.holding()
+	_, err = io.WriteString(conn, "GET /held\"'<script>&\\?secret HTTP/1.1\r\nHost: live.localhost\r\nX-Odd: \x01\x1b\xff\r\nCookie: hidden\r\n\r\n")
 	require.NoError(t, err)
 
 	s.eventually(func(s testSite) bool {
@@ -205,8 +206,8 @@ func TestDashboard_ShowsWhatIsAskedForAndNoQuery(t *testing.T) {
 		require.Empty(s.t, status.Builds[0].Trouble)
 		for _, w := range status.Builds[0].Workers {
 			if w.Request != nil {
-				require.Equal(t, "/slow\"'<script>&\\", w.Request.Path)
-				require.Equal(t, site.WorkerBusy, w.State)
+				require.Equal(s.t, "/held\"'<script>&\\", w.Request.Path)
+				require.Equal(s.t, site.WorkerBusy, w.State)
 				return true
 			}
 		}

@@ -168,8 +168,10 @@ func TestDeactivate_FinishesWhatIsInFlightAndQueued(t *testing.T) {
 	require.Equal(t, site.Idle, s.state("a"))
 }
 
-func (s testSite) slow(seconds string) string {
-	request, err := http.NewRequest(http.MethodPost, "http://"+s.address+"/slow?"+seconds, strings.NewReader("a=1"))
+func (s testSite) slow(seconds string) string { return s.post("/slow?" + seconds) }
+
+func (s testSite) post(path string) string {
+	request, err := http.NewRequest(http.MethodPost, "http://"+s.address+path, strings.NewReader("a=1"))
 	if err != nil {
 		return err.Error()
 	}

@@ -142,14 +142,16 @@ func TestUp_FindsAnEmperorWhosePidFileIsLost(t *testing.T) {
 func TestDown_ThatIsInterruptedKillsNothing(t *testing.T) {
 	s := newTestSite(t, "")
 	require.NoError(t, s.Init(t.Context()))
+	release := s.holding()
 	answer := make(chan string)
-	go func() { answer <- s.slow("3") }()
+	go func() { answer <- s.post("/held") }()
 	s.eventually(func(s testSite) bool { return s.busy("a") == 1 })
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 
 	require.Error(t, s.Down(ctx))
 
+	release()
 	require.Equal(t, "200 OK by a", <-answer)
 }
 

@@ -73,14 +73,18 @@ func TestDashboard_IsSeenAsItIs(t *testing.T) {
 	b.RequireClean()
 
 	t.Run("a request under way, with its worker", func(t *testing.T) {
+		s := s
+		s.t = t
+		release := s.holding()
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			s.get("live.localhost", "/slow?3")
+			s.get("live.localhost", "/held")
 		}()
 		b.Until(`document.querySelector('[data-build="c"] .dot[data-state="busy"]')`)
 		browser.Eval[bool](b, `document.querySelector('[data-build="c"] .dot[data-state="busy"]').focus(), true`)
-		require.Regexp(t, `GET /slow · for \d`, b.Text("#detail [data-field=request]"))
+		require.Regexp(t, `GET /held · for \d`, b.Text("#detail [data-field=request]"))
+		release()
 		<-done
 		b.Until(`!document.querySelector('#builds [data-state="busy"]')`)
 		b.RequireClean()

@@ -35,6 +35,8 @@ import os, time
 def application(environ, start_response):
     environ["wsgi.input"].read()
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
+    while path.startswith("/held") and os.path.exists(os.path.join(os.environ["HADJANGO_DATA"], "held")):
+        time.sleep(0.01)
     if path.startswith("/slow"):
         time.sleep(float(query.partition("&")[0]))
     body = ("%s %s\n" % (os.environ["HADJANGO_BUILD"], environ["HTTP_HOST"])).encode()
@@ -212,6 +214,17 @@ func (s testSite) write(path, text string) {
 	path = filepath.Join(s.dir, path)
 	require.NoError(s.t, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(s.t, os.WriteFile(path, []byte(text), 0o644))
+}
+
+// holding lets requests for /held wait until release is called, at the latest
+// when the test ends.
+func (s testSite) holding() (release func()) {
+	s.t.Helper()
+	gate := filepath.Join(s.dir, "deploy/data/held")
+	require.NoError(s.t, os.WriteFile(gate, nil, 0o644))
+	release = func() { _ = os.Remove(gate) }
+	s.t.Cleanup(release)
+	return release
 }
 
 // get asks nginx, and returns the status, who answered, and the body.

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -262,7 +261,7 @@ func TestActivate_OfABrokenBuildShowsTheTraceback(t *testing.T) {
 	s.write("project/app.py", "import nothing_of_this_name\n")
 	require.NoError(t, s.CreateBuild(t.Context(), "c"))
 
-	err := s.Activate(within(t, 30*time.Second), "c")
+	err := s.Activate(within(t, soon), "c")
 
 	var failed *uwsgi.StartError
 	require.ErrorAs(t, err, &failed)
@@ -457,7 +456,7 @@ func kill(t *testing.T, dir, server string) {
 	p, err := proc.Open(pid)
 	require.NoError(t, err)
 	require.NoError(t, p.Signal(syscall.SIGKILL))
-	require.NoError(t, proc.Wait(within(t, 10*time.Second), []proc.Process{p}))
+	require.NoError(t, proc.Wait(within(t, soon), []proc.Process{p}))
 }
 
 var pidFiles = map[string]string{"nginx": "nginx.pid", "vassals": "run/vassals.pid", "zergs": "run/zergs.pid"}

@@ -125,7 +125,7 @@ func (s shop) end(cmd *exec.Cmd) {
 	if s.t.Failed() {
 		s.printLogs()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	family := proc.Family(cmd.Process.Pid)
 	for _, p := range family {
@@ -149,13 +149,13 @@ func (s shop) waitStats(name string) {
 	require.Eventually(s.t, func() bool {
 		instance, err := uwsgi.ReadInstance(s.t.Context(), socket)
 		return err == nil && instance.PID > 0
-	}, 10*time.Second, 5*time.Millisecond, name)
+	}, time.Minute, 5*time.Millisecond, name)
 }
 
 // ask sends a request to the vassal, where it waits until a zerg takes it.
 func (s shop) ask(path string) (build, body string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.http+path, nil)
 	require.NoError(s.t, err)

@@ -181,7 +181,7 @@ func TestRun_EndsTheWholeProcessGroupWithTheContext(t *testing.T) {
 
 			require.ErrorIs(t, <-done, context.Canceled)
 			// a signal that was sent arrives, but nobody says when
-			gone, stop := context.WithTimeout(t.Context(), 5*time.Second)
+			gone, stop := context.WithTimeout(t.Context(), time.Minute)
 			defer stop()
 			require.NoError(t, proc.Wait(gone, processes))
 		})
@@ -215,7 +215,7 @@ func waitPIDs(t *testing.T, path string) []proc.Process {
 		var err error
 		data, err = os.ReadFile(path)
 		return err == nil
-	}, 10*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	var processes []proc.Process
 	for field := range strings.FieldsSeq(string(data)) {
 		pid, err := strconv.Atoi(field)
