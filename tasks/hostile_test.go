@@ -17,6 +17,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hadjango/hadjango/internal/disktest"
@@ -61,13 +62,44 @@ func TestHostileNames_ChangeNothing(t *testing.T) {
 	for _, call := range calls {
 		for _, name := range hostileNames {
 			args := call(name)
-			_, stderr, _ := p.run(args...)
-			require.NotContains(t, stderr, "panic", "%q", args)
-			require.NotContains(t, stderr, "goroutine", "%q", args)
+			p.refuses(args...)
 		}
 		after := disktest.Snapshot(t, p.dir)
 		require.Equal(t, before, after, call("NAME"))
 	}
+}
+
+// refuses runs a task that has to fail, and not by a mishap of its own.
+func (p project) refuses(args ...string) {
+	p.t.Helper()
+	_, stderr, status := p.run(args...)
+	assert.NotZero(p.t, status, "%q", args)
+	require.NotContains(p.t, stderr, "panic", "%q", args)
+	require.NotContains(p.t, stderr, "goroutine", "%q", args)
+}
+
+// hostileFlags are the flags that take something else than the name of a build.
+var hostileFlags = [][]string{
+	{"history", "-n="}, {"activate", "a", "-wait="}, {"swapLive", "-watch="},
+	{"systemdUnits", "-dir="}, {"systemdUnits", "-program="},
+	{"serve", "-server="}, {"shell", "-build=a", "-server="}, {"manage", "check", "-build=a", "-args="},
+}
+
+// Whatever else a flag is given is refused, and nothing is written or removed.
+func TestHostileFlags_ChangeNothing(t *testing.T) {
+	p := newShop(t)
+	p.write("canary", "stays")
+	p.ok("createBuild", "a")
+	before := disktest.Snapshot(t, p.dir)
+	for _, call := range hostileFlags {
+		last := len(call) - 1
+		for _, value := range append([]string{"-1", "-1s", "1e99", "99999999999999999999", "99999999h"}, hostileValues...) {
+			p.refuses(append(slices.Clone(call[:last]), call[last]+value)...)
+		}
+		require.Equal(t, before, disktest.Snapshot(t, p.dir), call)
+	}
+	p.refuses("systemdUnits", "-dir=")
+	require.Equal(t, before, disktest.Snapshot(t, p.dir))
 }
 
 // hostileConfigs are lines of hadjango.yml that would lead elsewhere, or into

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 
 	"github.com/hadjango/hadjango/site"
@@ -26,6 +27,9 @@ func SystemdUnits(
 		}
 		if dir == nil {
 			return printf("%s", unit.Text)
+		}
+		if *dir == "" {
+			return errors.New("systemdUnits -dir=: it must name a directory such as /etc/systemd/system")
 		}
 		if err := unit.Write(*dir); err != nil {
 			return err

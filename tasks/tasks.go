@@ -230,6 +230,9 @@ func SwapLive(
 		if watch != nil {
 			options.For = *watch
 		}
+		if options.For < 0 {
+			return fmt.Errorf("swapLive -watch=%s: it must be 0, for not at all, or more", options.For)
+		}
 		_, err = s.SwapLiveWatched(ctx, name, options)
 		return err
 	})
@@ -440,6 +443,9 @@ func waiting(ctx context.Context, wait *time.Duration) context.Context {
 // HADJANGO_WAIT does, else not at all.
 func waitOf(ctx context.Context) (time.Duration, error) {
 	if wait, ok := ctx.Value(waitKey{}).(time.Duration); ok {
+		if wait < 0 {
+			return 0, fmt.Errorf("-wait=%s: it must be a time such as 5m or 90s", wait)
+		}
 		return wait, nil
 	}
 	text := os.Getenv("HADJANGO_WAIT")
@@ -447,7 +453,7 @@ func waitOf(ctx context.Context) (time.Duration, error) {
 		return 0, nil
 	}
 	wait, err := time.ParseDuration(text)
-	if err != nil {
+	if err != nil || wait < 0 {
 		return 0, fmt.Errorf("HADJANGO_WAIT is %q and must be a time such as 5m or 90s", text)
 	}
 	return wait, nil

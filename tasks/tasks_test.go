@@ -409,13 +409,15 @@ func TestTasks_ThatWaitCanBeInterrupted(t *testing.T) {
 
 func TestWait_IsRefusedWhenItIsNoTime(t *testing.T) {
 	p := newProject(t)
-	cmd := p.command("createBuild", "a")
-	cmd.Env = append(os.Environ(), "HADJANGO_WAIT=five")
-	out, err := cmd.CombinedOutput()
+	for _, wait := range []string{"five", "-5m"} {
+		cmd := p.command("createBuild", "a")
+		cmd.Env = append(os.Environ(), "HADJANGO_WAIT="+wait)
+		out, err := cmd.CombinedOutput()
 
-	require.Error(t, err)
-	require.Contains(t, string(out), `HADJANGO_WAIT is "five" and must be a time such as 5m or 90s`)
-	require.NoDirExists(t, filepath.Join(p.dir, "deploy"))
+		require.Error(t, err)
+		require.Contains(t, string(out), fmt.Sprintf("HADJANGO_WAIT is %q and must be a time such as 5m or 90s", wait))
+		require.NoDirExists(t, filepath.Join(p.dir, "deploy"))
+	}
 }
 
 // A project's build command may call a task that reads. One that changes would
