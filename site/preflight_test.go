@@ -17,6 +17,7 @@ import (
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/account"
+	"github.com/hadjango/hadjango/internal/servertest"
 	"github.com/hadjango/hadjango/site"
 )
 
@@ -243,7 +244,7 @@ func lookPath(t *testing.T, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
-		t.Skip(err)
+		servertest.Missing(t, err)
 	}
 	return path
 }

@@ -32,7 +32,7 @@ func Check(
 	if err := install(ctx, containers); err != nil {
 		return err
 	}
-	// nothing may be skipped here
+	// no program may be missing here
 	env := append(os.Environ(), "HADJANGO_TEST_ALL=1")
 	if containers {
 		env = append(env, "HADJANGO_TEST_COMPOSE=1")
@@ -49,7 +49,7 @@ func Check(
 		{"go", "vet", "-tags", "mage", "."},
 		{"go", "tool", "staticcheck", "./..."},
 		{"go", "tool", "mage", "-compile", filepath.Join(binary, "hadjango")},
-		{"go", "test", "-race", "-timeout", "30m", "./..."},
+		{"go", "test", "-json", "-race", "-timeout", "30m", "./..."},
 	} {
 		if err := run(ctx, env, args); err != nil {
 			return err
@@ -147,10 +147,18 @@ func run(ctx context.Context, env, args []string) error {
 	cmd.Env = env
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	if args[0] == "gofmt" {
+	tests := tests{out: os.Stdout, words: map[string]string{}}
+	switch {
+	case args[0] == "gofmt":
 		cmd.Stdout = &out
+	case slices.Contains(args, "-json"):
+		cmd.Stdout = &tests
 	}
-	if err := cmd.Run(); err != nil {
+	err := cmd.Run()
+	for _, test := range tests.skipped {
+		fmt.Println(test)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(args, " "), err)
 	}
 	if out.Len() > 0 {

@@ -20,7 +20,7 @@ func Need(t testing.TB) {
 }
 
 // Missing skips a test that lacks a program. "mage check" installs them all, and
-// says by a variable that nothing may be skipped.
+// says by a variable that none may be missing.
 func Missing(t testing.TB, err error) {
 	t.Helper()
 	if os.Getenv("HADJANGO_TEST_ALL") == "" {
