@@ -35,10 +35,10 @@ import os, time
 def application(environ, start_response):
     environ["wsgi.input"].read()
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
-    while path.startswith("/held") and os.path.exists(os.path.join(os.environ["HADJANGO_DATA"], "held")):
-        time.sleep(0.01)
     if path.startswith("/slow"):
         time.sleep(float(query.partition("&")[0]))
+    while path.startswith("/held") and os.path.exists(os.path.join(os.environ["HADJANGO_DATA"], "held")):
+        time.sleep(0.01)
     body = ("%s %s\n" % (os.environ["HADJANGO_BUILD"], environ["HTTP_HOST"])).encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
