@@ -43,6 +43,14 @@ func (s testSite) failing() (lines, file string) {
 	return "    if os.path.exists('" + file + "'): raise RuntimeError('only when it is live')\n", file
 }
 
+// awaitFailures returns when so many requests more have failed.
+func (s testSite) awaitFailures(more int) {
+	s.t.Helper()
+	failed := func(s testSite) int { return strings.Count(s.readLog("nginx.access.log"), " 502 ") }
+	before := failed(s)
+	s.eventually(func(s testSite) bool { return failed(s) >= before+more })
+}
+
 // swapWatched swaps, and reports how long the new live answered before it was taken back.
 func (s testSite) swapWatched(name builds.Name, during func(site.Swap)) *site.WatchError {
 	s.t.Helper()
@@ -130,12 +138,13 @@ func TestSwapLiveWatched_ComparesWithTheOldLive(t *testing.T) {
 	s.buildOf("c", "    if path.startswith('/page'): raise RuntimeError('as ever')\n"+lines)
 
 	answers := s.requests(4, 0, func() {
-		require.Eventually(t, func() bool { return strings.Count(s.readLog("nginx.access.log"), " 502 ") > 50 }, time.Minute, time.Millisecond)
+		s.awaitFailures(50)
 		_, err := s.SwapLiveWatched(t.Context(), "", site.WatchOptions{For: watchBriefly})
 		require.NoError(t, err)
 		s.requirePointed("c", "a")
 		_, err = s.SwapLive(t.Context(), "")
 		require.NoError(t, err)
+		s.awaitFailures(50) // of a, which is judged by what it has answered since
 		bad := s.swapWatched("", func(site.Swap) { require.NoError(t, os.WriteFile(file, nil, 0o644)) })
 		require.Regexp(t, `\((\d+) %; (4|5)\d % of a's before\)`, bad.Reason)
 	})
