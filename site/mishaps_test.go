@@ -109,7 +109,7 @@ func TestRestart_TakesOverTheConfigurationAsItIsNow(t *testing.T) {
 
 // One build that cannot come back keeps no other away.
 func TestUp_BringsBackTheOthers(t *testing.T) {
-	s := newTestSite(t, "")
+	s := newTestSite(t, "timeouts: {start: 30s}") // as long as it waits for the one
 	require.NoError(t, s.Init(t.Context()))
 	require.NoError(t, s.CreateBuild(t.Context(), "c"))
 	require.NoError(t, s.Activate(t.Context(), "c"))
