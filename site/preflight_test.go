@@ -3,6 +3,7 @@ package site_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -174,13 +175,24 @@ func TestPreflight_OfAPortThatIsTaken(t *testing.T) {
 		require.NoError(t, err)
 		return listener
 	}
+	free := func(taken net.Listener) {
+		require.NoError(t, taken.Close())
+		// a process that another test has just forked has it too, for a moment
+		s.eventually(func(testSite) bool {
+			conn, err := net.Dial("tcp", taken.Addr().String())
+			if err == nil {
+				_ = conn.Close()
+			}
+			return errors.Is(err, unix.ECONNREFUSED)
+		})
+	}
 	mine := fmt.Sprintf("process %d (", os.Getpid())
 	nginx := take(s.address)
 	err := s.Init(t.Context())
 	require.ErrorContains(t, err, "listen on "+s.address+": address already in use; "+mine)
 	require.ErrorContains(t, err, "or set listen in hadjango.yml")
 	require.Empty(t, s.processes(), "nothing was started")
-	require.NoError(t, nginx.Close())
+	free(nginx)
 	require.NoError(t, s.Init(t.Context()))
 	require.NoError(t, s.CreateBuild(t.Context(), "c"))
 
@@ -191,7 +203,7 @@ func TestPreflight_OfAPortThatIsTaken(t *testing.T) {
 		err = try(t.Context(), name)
 		require.ErrorContains(t, err, fmt.Sprintf(":%d: address already in use; %s", port, mine))
 		require.ErrorContains(t, err, "or set port in hadjango.yml")
-		require.NoError(t, taken.Close())
+		free(taken)
 		require.NoError(t, try(t.Context(), name))
 	}
 }

@@ -70,7 +70,10 @@ func TestSwapLiveWatched_TakesBackABuildThatFailsOnceItIsLive(t *testing.T) {
 	var back time.Time
 
 	answers := s.requests(4, 0, func() {
-		bad = s.swapWatched("", func(site.Swap) { require.NoError(t, os.WriteFile(file, nil, 0o644)) })
+		bad = s.swapWatched("", func(site.Swap) {
+			s.requireServes("live.localhost", "c")
+			require.NoError(t, os.WriteFile(file, nil, 0o644))
+		})
 		back = time.Now()
 		s.requirePointed("a", "c")
 		time.Sleep(time.Second) // and none fails after that
@@ -82,15 +85,12 @@ func TestSwapLiveWatched_TakesBackABuildThatFailsOnceItIsLive(t *testing.T) {
 	require.Contains(t, bad.Cause, "RuntimeError: only when it is live")
 	require.ErrorContains(t, bad, filepath.Join(s.dir, "deploy/logs/c.zerg.log"))
 	require.ErrorContains(t, bad, "it was taken back: live is a, stage is c")
-	seen := map[string]int{}
 	for _, a := range answers {
 		require.NoError(t, a.Err)
 		if a.Start.After(back) {
 			require.True(t, a.OK(), "%s", a)
 		}
-		seen[a.Build]++
 	}
-	require.Positive(t, seen["c"])
 }
 
 func TestSwapLiveWatched_TakesBackABuildThatHangs(t *testing.T) {
