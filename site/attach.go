@@ -15,9 +15,12 @@ import (
 // terminal of this process, and takes its place.
 type Attached struct{ command command.Command }
 
-// Exec starts the program in place of this process, as the site's user. It
-// returns only when that fails.
-func (a Attached) Exec() error { return a.command.Exec() }
+// Exec starts the program in place of this process, as the site's user, with more
+// variables, each written NAME=value. It returns only when that fails.
+func (a Attached) Exec(env ...string) error {
+	a.command.Env = append(a.command.Env, env...)
+	return a.command.Exec()
+}
 
 // String names the program and where it runs.
 func (a Attached) String() string {

@@ -9,13 +9,16 @@ import (
 	"os/exec"
 	"os/signal"
 	"regexp"
+	"slices"
+	"strings"
 	"syscall"
+	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/hadjango/hadjango/internal/containers"
-	"github.com/hadjango/hadjango/internal/files"
-	"github.com/hadjango/hadjango/internal/proc"
+	"github.com/hadjango/hadjango/internal/watch"
 )
 
 // The services of docker-compose.yml that our program runs in, and what it is
@@ -39,35 +42,44 @@ func inContainers() (bool, error) {
 	}
 }
 
-// handedOn are the variables that a task obeys, or that tell it about the
-// terminal.
-var handedOn = []string{"HADJANGO_WAIT", "MAGEFILE_VERBOSE", "MAGEFILE_TIMEOUT", "TERM", "LANG", "NO_COLOR"}
+// handedOn are the variables of this process that a task in a container gets:
+// those it obeys, and those that tell it about the terminal or a superuser.
+func handedOn() (names []string) {
+	known := []string{"HADJANGO_WAIT", "MAGEFILE_VERBOSE", "MAGEFILE_TIMEOUT", "TERM", "LANG", "NO_COLOR"}
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		if slices.Contains(known, name) || strings.HasPrefix(name, "DJANGO_SUPERUSER_") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
-// callVariable marks a task in a container, so that it can be found there.
+// callVariable marks what one call has started in a container, so that it can be
+// found there: also once a program has taken the task's place.
 const callVariable = "HADJANGO_CALL"
+
+// call is the mark of this process, in a container.
+var call = os.Getenv(callVariable)
+
+// markOfCall is for the environment of what takes the place of this process. What
+// it starts otherwise is without: that is the task's to end, or outlives it.
+func markOfCall() []string {
+	if call == "" {
+		return nil
+	}
+	return []string{callVariable + "=" + call}
+}
 
 // runInWeb runs this process's own command line in the service web, and ends the
 // process as it ended there. It returns only when nothing was run.
 func runInWeb(ctx context.Context) error {
-	call := callVariable + "=" + rand.Text()
-	env := []string{call}
-	for _, name := range handedOn {
-		if value, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+value)
-		}
-	}
-	program := append([]string{ourProgram}, os.Args[1:]...)
-	return runIn(ctx, webService, env, program, func(compose containers.Compose) *exec.Cmd {
-		args := compose.Exec(false, []string{call}, webService, ourProgram, "interrupt")
-		return exec.Command(args[0], args[1:]...)
-	})
+	return runIn(ctx, webService, handedOn(), append([]string{ourProgram}, os.Args[1:]...))
 }
 
 // runIn runs a program in a service, with the terminal of this process or its
-// pipes, and ends the process as the program ended. Docker hands no signal on to
-// the program, only what is typed at a terminal: interrupt is the command that
-// does it.
-func runIn(ctx context.Context, service string, env, program []string, interrupt func(containers.Compose) *exec.Cmd) error {
+// pipes and some of its variables, and ends the process as the program ended.
+func runIn(ctx context.Context, service string, env, program []string) error {
 	dir, err := siteDir()
 	if err != nil {
 		return err
@@ -76,33 +88,110 @@ func runIn(ctx context.Context, service string, env, program []string, interrupt
 	if err != nil {
 		return err
 	}
+	c := client{compose, dir, service, callVariable + "=" + rand.Text()}
+	status, err := c.run(ctx, env, program)
+	if err != nil {
+		return err
+	}
+	if status != 0 && !c.up() {
+		return fmt.Errorf("%s is not up: start the containers with %s", service, startOf(compose, service))
+	}
+	os.Exit(status)
+	return nil
+}
+
+// startOf is the command that starts a service: those of a profile are named.
+func startOf(compose containers.Compose, service string) string {
+	if service == webService || service == nginxService {
+		return compose.String() + " up -d"
+	}
+	return compose.String() + " up -d " + service
+}
+
+// client runs programs in a service's container, under a mark that finds them there.
+type client struct {
+	compose            containers.Compose
+	dir, service, mark string
+}
+
+// run returns the exit status of the program in the container.
+func (c client) run(ctx context.Context, env, program []string) (status int, err error) {
+	cmd := c.command(env, program)
+	signals := takeSignals(ctx)
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("%s: %w", c.compose, err)
+	}
+	var ended *exec.ExitError
+	if err := c.attend(cmd, signals); err != nil && !errors.As(err, &ended) {
+		return 0, fmt.Errorf("%s: %w", c.compose, err)
+	}
+	return cmd.ProcessState.ExitCode(), nil
+}
+
+// attend waits for the end of a command that talks to the program, and hands
+// signals on meanwhile: Docker does that only with what is typed at a terminal.
+func (c client) attend(cmd *exec.Cmd, signals <-chan os.Signal) (err error) {
+	running, end := context.WithCancel(context.Background())
+	go func() {
+		defer end()
+		err = cmd.Wait()
+	}()
+	for {
+		select {
+		case sig := <-signals:
+			c.handOn(running, sig)
+		case <-running.Done():
+			return err
+		}
+	}
+}
+
+func (c client) command(env, program []string) *exec.Cmd {
 	terminal := atTerminal()
-	args := compose.Exec(terminal, env, service, program...)
+	args := c.compose.Exec(terminal, append(env, c.mark), c.service, program...)
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, os.Stdin, os.Stdout, os.Stderr
+	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, os.Stdout, os.Stderr
 	// a client that Ctrl-C reaches would end and leave the task alone
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !terminal}
+	// but one in a group of its own is stopped where it reads from a terminal
+	if terminal || !isTerminal(os.Stdin) {
+		cmd.Stdin = os.Stdin
+	}
+	return cmd
+}
+
+// takeSignals takes the signals that end a task from mage, which would end this
+// process five seconds later, and leave the task in the container alone. One that
+// mage has taken already, and ended ctx for, counts too.
+func takeSignals(ctx context.Context) <-chan os.Signal {
+	ends := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("%s: %w", args[0], err)
-	}
-	go func() {
-		for range signals {
-			if interrupt == nil {
-				continue // the shell goes on until its input ends
-			}
-			end := interrupt(compose)
-			end.Dir, end.Stderr = dir, os.Stderr
-			_ = end.Run()
-		}
-	}()
-	var ended *exec.ExitError
-	if err := cmd.Wait(); err != nil && !errors.As(err, &ended) {
-		return fmt.Errorf("%s: %w", args[0], err)
-	}
-	os.Exit(cmd.ProcessState.ExitCode())
-	return nil
+	signal.Reset(ends...)
+	signal.Notify(signals, ends...)
+	context.AfterFunc(ctx, func() { signals <- syscall.SIGINT })
+	return signals
+}
+
+// lookAgain is how often a program is looked for that is not there yet.
+const lookAgain = 100 * time.Millisecond
+
+// handOn sends a signal to the program, which may be about to start.
+func (c client) handOn(running context.Context, sig os.Signal) {
+	name := strings.TrimPrefix(unix.SignalName(sig.(syscall.Signal)), "SIG")
+	args := c.compose.Signal(c.service, c.mark, name)
+	_ = watch.Until(running, lookAgain, func() (found bool, err error) { return c.quietly(args) == nil, nil })
+}
+
+// up tells whether the container runs.
+func (c client) up() bool {
+	return c.quietly(c.compose.Exec(false, nil, c.service, "true")) == nil
+}
+
+// quietly runs a command that Ctrl-C does not reach.
+func (c client) quietly(args []string) error {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir, cmd.SysProcAttr = c.dir, &syscall.SysProcAttr{Setpgid: true}
+	return cmd.Run()
 }
 
 // shellIn opens a shell in another service than web, which knows no builds.
@@ -118,7 +207,7 @@ func shellIn(ctx context.Context, service string, build *string) error {
 	case !serviceName.MatchString(service):
 		return fmt.Errorf("-server=%s: it is no name of a service", service)
 	}
-	return runIn(ctx, service, nil, []string{"sh"}, nil)
+	return runIn(ctx, service, nil, []string{"sh"})
 }
 
 var serviceName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
@@ -126,29 +215,7 @@ var serviceName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
 // atTerminal tells whether all three are a terminal. One in the container would
 // put standard output and standard error together, and end lines its own way.
 func atTerminal() bool {
-	for _, file := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
-		if !term.IsTerminal(int(file.Fd())) {
-			return false
-		}
-	}
-	return true
+	return isTerminal(os.Stdin) && isTerminal(os.Stdout) && isTerminal(os.Stderr)
 }
 
-// Interrupt ends the task that HADJANGO_CALL names, as Ctrl-C does: for HADJANGO_HOST, within a container.
-func Interrupt(ctx context.Context) error {
-	call := os.Getenv(callVariable)
-	if call == "" {
-		return fmt.Errorf("%s is not set: it says which task to end", callVariable)
-	}
-	marked, err := proc.WithEnv(callVariable + "=" + call)
-	if err != nil {
-		return err
-	}
-	for _, p := range marked {
-		// what the task has started is the task's to end
-		if p.PID != os.Getpid() && files.Same(fmt.Sprintf("/proc/%d/exe", p.PID), "/proc/self/exe") {
-			err = errors.Join(err, p.Signal(syscall.SIGINT))
-		}
-	}
-	return err
-}
+func isTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) }

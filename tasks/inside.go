@@ -152,7 +152,7 @@ func inside(
 		return err
 	}
 	fmt.Fprintln(stderr, "·", program)
-	return said(program.Exec())
+	return said(program.Exec(markOfCall()...))
 }
 
 // split reads words the way a shell does, without its expansions: mage hands on

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -53,12 +54,17 @@ func (p project) at(args ...string) *terminal {
 	p.t.Helper()
 	cmd := p.command(args...)
 	cmd.Env = append(os.Environ(), "SHELL=/bin/sh", "PAGER=cat")
+	return start(p.t, cmd)
+}
+
+func start(t *testing.T, cmd *exec.Cmd) *terminal {
+	t.Helper()
 	file, err := pty.Start(cmd)
-	require.NoError(p.t, err)
-	t := &terminal{t: p.t, file: file, end: make(chan error, 1), session: cmd.Process.Pid}
-	go func() { t.end <- cmd.Wait() }()
-	p.t.Cleanup(func() { _ = file.Close() })
-	return t
+	require.NoError(t, err)
+	started := &terminal{t: t, file: file, end: make(chan error, 1), session: cmd.Process.Pid}
+	go func() { started.end <- cmd.Wait() }()
+	t.Cleanup(func() { _ = file.Close() })
+	return started
 }
 
 // patience is how long a task may take to ask something.

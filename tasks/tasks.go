@@ -386,6 +386,9 @@ func with(ctx context.Context, verb func(context.Context, *site.Site) error) (er
 	} else if away {
 		return runInWeb(ctx)
 	}
+	if err := os.Unsetenv(callVariable); err != nil {
+		return err
+	}
 	// what a build consists of is read by another user than root
 	syscall.Umask(0o022)
 	dir, err := siteDir()

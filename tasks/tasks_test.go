@@ -28,6 +28,9 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "docker" {
+		os.Exit(beDocker(os.Args[1:]))
+	}
 	dir, err := os.MkdirTemp("", "hj")
 	if err != nil {
 		panic(err)

@@ -20,6 +20,8 @@ import (
 // Compose is the program that reads compose files, with its first arguments.
 type Compose []string
 
+func (c Compose) String() string { return strings.Join(c, " ") }
+
 // ErrNoCompose says that no program reads compose files here.
 var ErrNoCompose = errors.New("there is neither docker compose nor docker-compose here: install one, on Debian with apt-get install docker-compose")
 
@@ -129,7 +131,9 @@ func Reachable(machine, published string) (address string, own bool) {
 }
 
 // Exec is the command that runs a program in a service's container, with the
-// terminal of who starts it or without one.
+// terminal of who starts it or without one. env are variables for the program:
+// NAME=value, which everybody on the machine sees, or NAME, which has the value
+// that the command has.
 func (c Compose) Exec(terminal bool, env []string, service string, program ...string) []string {
 	args := append(slices.Clone(c), "exec")
 	if !terminal {
@@ -140,3 +144,23 @@ func (c Compose) Exec(terminal bool, env []string, service string, program ...st
 	}
 	return slices.Concat(args, []string{service}, program)
 }
+
+// Signal is the command that sends a signal, such as INT, to the processes in a
+// service's container that were started with a variable, written NAME=value, and
+// to their groups, as a terminal does. It fails where there is none.
+func (c Compose) Signal(service, variable, signal string) []string {
+	return c.Exec(false, nil, service, "sh", "-c", signalMarked, variable, signal)
+}
+
+// signalMarked needs nothing but what every image has that a shell is opened in.
+// Its variable is an argument, so that it does not find itself. Only a group is
+// reached whole, with what is about to be started; a process that leads none is
+// in one whose leader is found, too.
+const signalMarked = `found=1
+for process in /proc/[0-9]*; do
+	if { tr '\0' '\n' <"$process/environ"; } 2>/dev/null | grep -qxFe "$0"; then
+		kill -s "$1" -- "-${process#/proc/}" 2>/dev/null
+		found=0
+	fi
+done
+exit $found`

@@ -1,6 +1,12 @@
 package containers_test
 
 import (
+	"bufio"
+	"crypto/rand"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -79,4 +85,34 @@ func TestEngine_IsThatOfTheCurrentContext(t *testing.T) {
 
 	require.NoError(t, err)
 	require.Equal(t, "192.0.2.7", machine)
+}
+
+// Our own machine stands for a container: what has the variable gets the signal,
+// with all of its group, and nobody else does.
+func TestSignal_ReachesAllThatWereStartedWithTheVariable(t *testing.T) {
+	mark := "HADJANGO_TEST_MARK=" + rand.Text()
+	marked := exec.Command("sh", "-c", "echo ready; env -i sleep 1000; echo survived")
+	marked.Env = append(os.Environ(), mark)
+	marked.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	stdout, err := marked.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, marked.Start())
+	out := bufio.NewReader(stdout)
+	line, err := out.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "ready\n", line)
+	signal := func(mark string) error {
+		args := containers.Compose{}.Signal("web", mark, "TERM")
+		require.Equal(t, []string{"exec", "-T", "web"}, args[:3])
+		return exec.Command(args[3], args[4:]...).Run()
+	}
+
+	require.Error(t, signal(mark+"x"))
+	require.NoError(t, signal(mark))
+
+	rest, err := io.ReadAll(out)
+	require.NoError(t, err)
+	require.Empty(t, string(rest))
+	require.Error(t, marked.Wait())
+	require.Error(t, signal(mark), "nobody is left")
 }
