@@ -74,7 +74,7 @@ func markOfCall() []string {
 // runInWeb runs this process's own command line in the service web, and ends the
 // process as it ended there. It returns only when nothing was run.
 func runInWeb(ctx context.Context) error {
-	return runIn(ctx, webService, handedOn(), append([]string{ourProgram}, os.Args[1:]...))
+	return runIn(ctx, webService, handedOn(), append([]string{ourProgram}, notToldHere(os.Args[1:])...))
 }
 
 // runIn runs a program in a service, with the terminal of this process or its

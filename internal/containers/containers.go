@@ -10,11 +10,12 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hadjango/hadjango/internal/command"
-	"github.com/hadjango/hadjango/internal/lines"
 )
 
 // Compose is the program that reads compose files, with its first arguments.
@@ -48,23 +49,66 @@ func output(ctx context.Context, dir string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
+// Described tells whether there is a compose file for the containers of dir.
+func Described(dir string) bool {
+	return os.Getenv("COMPOSE_FILE") != "" || slices.ContainsFunc(composeFiles, func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return err == nil
+	})
+}
+
+var composeFiles = []string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"}
+
 // Published is the address at which the engine's machine offers a port of a
-// service, as the engine says it: 0.0.0.0:8080 is on all its addresses.
+// service, as the engine says it: 0.0.0.0:8080 is on all its addresses. Of several
+// it is the first of IPv4.
 func (c Compose) Published(ctx context.Context, dir, service, port string) (string, error) {
 	out, err := c.output(ctx, dir, "port", service, port)
 	if err != nil {
 		return "", err
 	}
-	// there is a line for IPv6 where the engine has it
-	address := lines.First(out, 1)
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return "", fmt.Errorf("port %s of %s is not published: is its container up?", port, service)
+	var addresses []string
+	for line := range strings.Lines(out) {
+		if address, ok := ParseAddress(strings.TrimSpace(line)); ok {
+			addresses = append(addresses, address)
+		}
 	}
-	return address, nil
+	if len(addresses) == 0 {
+		return "", fmt.Errorf("port %s of %s is not published", port, service)
+	}
+	return addresses[max(0, slices.IndexFunc(addresses, isIPv4))], nil
 }
 
-// Engine is where the engine is that docker's tools talk to here: its endpoint,
-// as in DOCKER_HOST or the current context.
+func isIPv4(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	return net.ParseIP(host).To4() != nil
+}
+
+// ParseAddress reads where a port is published the way compose writes it, which is
+// with or without brackets around IPv6, or the way its files do, where the port
+// may stand alone. Port 0 is that of nothing.
+func ParseAddress(text string) (address string, ok bool) {
+	at := strings.LastIndex(text, ":")
+	host, port := strings.Trim(text[:max(0, at)], "[]"), text[at+1:]
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || number == 0 || host != "" && net.ParseIP(host) == nil {
+		return "", false
+	}
+	return net.JoinHostPort(host, port), true
+}
+
+// Machine is where the engine is that docker's tools talk to here, as [MachineOf]
+// says it.
+func Machine(ctx context.Context) (string, error) {
+	endpoint, err := Engine(ctx)
+	if err != nil {
+		return "", err
+	}
+	return MachineOf(ctx, endpoint)
+}
+
+// Engine is the endpoint of the engine that docker's tools talk to here, as in
+// DOCKER_HOST or the current context.
 func Engine(ctx context.Context) (endpoint string, err error) {
 	if host := os.Getenv("DOCKER_HOST"); host != "" {
 		return host, nil
@@ -122,6 +166,8 @@ func Reachable(machine, published string) (address string, own bool) {
 	host, port, _ := net.SplitHostPort(published)
 	ip := net.ParseIP(host)
 	switch {
+	case ip.Equal(net.IPv6unspecified):
+		host = cmp.Or(machine, "::1")
 	case ip == nil || ip.IsUnspecified():
 		host = cmp.Or(machine, "127.0.0.1")
 	case ip.IsLoopback() && machine != "":

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -46,7 +48,8 @@ func TestReachable(t *testing.T) {
 		own                               bool
 	}{
 		{"this machine, all addresses", "", "0.0.0.0:8080", "127.0.0.1:8080", false},
-		{"this machine, IPv6", "", "[::]:8080", "127.0.0.1:8080", false},
+		{"this machine, IPv6", "", "[::]:8080", "[::1]:8080", false},
+		{"this machine, whatever it says", "", ":8080", "127.0.0.1:8080", false},
 		{"this machine only", "", "127.0.0.1:8080", "127.0.0.1:8080", false},
 		{"one address", "", "192.0.2.1:80", "192.0.2.1:80", false},
 		{"another machine", "192.0.2.7", "0.0.0.0:80", "192.0.2.7:80", false},
@@ -85,6 +88,47 @@ func TestEngine_IsThatOfTheCurrentContext(t *testing.T) {
 
 	require.NoError(t, err)
 	require.Equal(t, "192.0.2.7", machine)
+}
+
+// What docker-compose 1.29 and the versions of docker compose print, and lines of
+// both kinds of addresses.
+func TestPublished_IsTheAddressThatComposePrints(t *testing.T) {
+	for _, test := range []struct{ name, printed, address string }{
+		{"all addresses", "0.0.0.0:8080\n", "0.0.0.0:8080"},
+		{"one address", "127.0.0.1:8080\n", "127.0.0.1:8080"},
+		{"all of IPv6", ":::8080\n", "[::]:8080"},
+		{"loopback of IPv6", "::1:8080\n", "[::1]:8080"},
+		{"IPv6 in brackets", "[::]:8080\n", "[::]:8080"},
+		{"an address of IPv6", "2001:db8::7:80\n", "[2001:db8::7]:80"},
+		{"both", ":::8080\n0.0.0.0:8080\n", "0.0.0.0:8080"},
+		{"no address", ":8080\n", ":8080"},
+		{"a warning before it", "WARN[0000] the attribute `version` is obsolete\n0.0.0.0:80\n", "0.0.0.0:80"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			address, err := containers.Compose{"printf", "%.0s%.0s%.0s" + strings.ReplaceAll(test.printed, "%", "%%")}.Published(t.Context(), "/", "nginx", "8080")
+
+			require.NoError(t, err)
+			require.Equal(t, test.address, address)
+		})
+	}
+}
+
+func TestPublished_RefusesWhatNobodyReaches(t *testing.T) {
+	for _, printed := range []string{"", ":0", "0.0.0.0:0", "invalid IP:0", "0.0.0.0:65536", "0.0.0.0"} {
+		_, err := containers.Compose{"printf", "%.0s%.0s%.0s" + printed}.Published(t.Context(), "/", "nginx", "8080")
+
+		require.EqualError(t, err, "port 8080 of nginx is not published", printed)
+	}
+}
+
+func TestDescribed_LooksForAFileThatComposeReads(t *testing.T) {
+	t.Setenv("COMPOSE_FILE", "")
+	dir := t.TempDir()
+	require.False(t, containers.Described(dir))
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "compose.yaml"), nil, 0o644))
+
+	require.True(t, containers.Described(dir))
 }
 
 // Our own machine stands for a container: what has the variable gets the signal,
