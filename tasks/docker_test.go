@@ -150,7 +150,7 @@ func (d docker) calls() string {
 // await returns when something is as it should be.
 func (d docker) await(what string, is func() bool) {
 	d.t.Helper()
-	require.Eventually(d.t, is, patience, time.Millisecond, what)
+	require.Eventually(d.t, is, patience, 10*time.Millisecond, what)
 }
 
 // add adds lines to hadjango.yml.

@@ -14,10 +14,10 @@
 // working directory upwards; without one it is the working directory. The
 // variable HADJANGO_SITE names another. With HADJANGO_HOST=compose a task runs in
 // the service web of the containers that docker-compose.yml there describes; its
-// arguments, its output, its end and Ctrl-C are the same. In those HADJANGO_DEPLOY
-// names the directory for all that running makes, and HADJANGO_NGINX the address
-// of nginx, which has a container of its own; HADJANGO_ENV_X is X for the project's
-// code, as in env: of hadjango.yml.
+// arguments, its result, its end and the signals that end it are the same. In
+// those HADJANGO_DEPLOY names the directory for all that running makes, and
+// HADJANGO_NGINX the address of nginx, which has a container of its own;
+// HADJANGO_ENV_X is X for the project's code, as in env: of hadjango.yml.
 //
 // Of the tasks that change something one runs at a time. Another one fails at
 // once, or waits: for as long as -wait=5m says, which each of them takes after
