@@ -254,14 +254,18 @@ func (p patient) halfDone(context.Context) []Finding {
 }
 
 func (p patient) databaseMark(context.Context) []Finding {
-	if p.busy || !p.databaseBegun() {
+	mark, begun := p.databaseBegun()
+	if p.busy || !begun {
 		return nil
 	}
 	f := Finding{
 		Severity: Problem, What: "the database was begun and not finished", Where: p.Site.databaseMark(),
-		Why: "tables or data are missing", Mend: "mage init",
+		Why: mark.String() + ": tables or data are missing", Mend: "mage " + or(mark.Task, "init"),
 	}
-	if _, err := p.store.Pointed(builds.Live); err == nil {
+	switch {
+	case mark.emptying():
+		f.Mend = "mage initializeDB -reset"
+	case p.servedSince(mark):
 		f.Why += ", and the site has been live since: finish it by hand and remove the file, or lose all it holds"
 		f.Mend = "mage initializeDB -reset"
 	}

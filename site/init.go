@@ -17,20 +17,21 @@ const (
 	firstStage builds.Name = "b"
 )
 
-// Init brings a site up from nothing: the packages it needs, the servers, the
-// wheelhouse, two builds with live and stage pointing at them, the database
+// Init brings a site up from nothing: the packages it needs, the servers,
+// two builds with live and stage pointing at them, the database
 // where there is none, and both builds active and warm. What is there already
-// is left as it is, so it may be run again at any time.
-func (s *Site) Init(ctx context.Context) error {
+// is left as it is, so it may be run again at any time; but a database that was
+// made before is made anew where the options say so.
+func (s *Site) Init(ctx context.Context, options DatabaseOptions) error {
 	return s.changing(ctx, "init", func(ctx context.Context) error {
-		if err := s.init(ctx); err != nil {
+		if err := s.init(ctx, options); err != nil {
 			return fmt.Errorf("init: %w", err)
 		}
 		return nil
 	})
 }
 
-func (s *Site) init(ctx context.Context) error {
+func (s *Site) init(ctx context.Context, options DatabaseOptions) error {
 	s.sweep()
 	if err := s.mayInit(); err != nil {
 		return err
@@ -52,7 +53,11 @@ func (s *Site) init(ctx context.Context) error {
 	if err := s.createMissing(ctx, programs, live, stage); err != nil {
 		return err
 	}
-	if err := s.firstDatabase(ctx, live); err != nil {
+	err = s.firstDatabase(ctx, live, options)
+	if errors.Is(err, ErrDeclined) {
+		return fmt.Errorf("%w; builds %s and %s are there, and mage init goes on from here", err, live, stage)
+	}
+	if err != nil {
 		return err
 	}
 	for _, name := range []builds.Name{live, stage} {
@@ -100,19 +105,19 @@ func (s *Site) createMissing(ctx context.Context, programs stack.Programs, names
 	return s.shareAfter(ctx, made)
 }
 
-// firstDatabase makes and fills the database where there is none.
-func (s *Site) firstDatabase(ctx context.Context, name builds.Name) error {
-	if len(s.config.Database) == 0 {
+// firstDatabase makes and fills the database where there is none, or anew.
+func (s *Site) firstDatabase(ctx context.Context, name builds.Name, options DatabaseOptions) error {
+	if len(s.config.Database) == 0 && !options.Reset {
 		return nil
 	}
 	b, err := s.djangoIn(name)
-	if errors.Is(err, ErrNotDjango) {
+	if errors.Is(err, ErrNotDjango) && !options.Reset {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return b.makeDatabase(ctx, DatabaseOptions{}, b.commands("populate", s.config.Populate)...)
+	return b.makeDatabase(ctx, options, b.commands("populate", s.config.Populate)...)
 }
 
 func (s *Site) pointBoth(ctx context.Context, live, stage builds.Name) error {

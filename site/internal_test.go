@@ -2,6 +2,7 @@ package site
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -80,4 +81,25 @@ func TestAnswers_OfTheLastSecondsCountForThemselves(t *testing.T) {
 	}
 
 	require.Equal(t, "5 of 5 answers were 5xx (100 %; 0 % of a's before): 500 GET /x", a.burst(late))
+}
+
+func TestUnset_NamesExactlyWhatIsMissing(t *testing.T) {
+	fields := []string{"USERNAME", "EMAIL", "PASSWORD"}
+	for want, set := range map[string][]string{
+		"DJANGO_SUPERUSER_USERNAME, _EMAIL and _PASSWORD are": nil,
+		"DJANGO_SUPERUSER_USERNAME and _EMAIL are":            {"PASSWORD"},
+		"DJANGO_SUPERUSER_EMAIL and _PASSWORD are":            {"USERNAME"},
+		"DJANGO_SUPERUSER_EMAIL is":                           {"USERNAME", "PASSWORD"},
+		"DJANGO_SUPERUSER_PASSWORD is":                        {"USERNAME", "EMAIL"},
+		"":                                                    fields,
+	} {
+		for _, field := range fields {
+			value := ""
+			if slices.Contains(set, field) {
+				value = "x"
+			}
+			t.Setenv("DJANGO_SUPERUSER_"+field, value)
+		}
+		require.Equal(t, want, unset(fields))
+	}
 }

@@ -89,7 +89,13 @@ func call(ctx context.Context, s *site.Site, title string) error {
 	name := builds.Name(argument)
 	switch task {
 	case "init":
-		return s.Init(ctx)
+		return s.Init(ctx, site.DatabaseOptions{})
+	case "initializeDB":
+		return s.InitializeDB(ctx, name, site.DatabaseOptions{})
+	case "reset":
+		return s.InitializeDB(ctx, name, site.DatabaseOptions{Reset: true, Yes: true})
+	case "populateData":
+		return s.PopulateData(ctx, name)
 	case "createBuild":
 		return s.CreateBuild(ctx, name)
 	case "activate":

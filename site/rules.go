@@ -43,7 +43,7 @@ type rule struct {
 func rules() map[string]rule {
 	return map[string]rule{
 		// a site that has no live yet, or a database that was begun, is for nobody to go on with
-		"init": {next: ask, bare: true, again: without((*Site).Init), instead: "it only makes what is missing"},
+		"init": {next: ask, bare: true, again: without(initAgain), instead: "it only makes what is missing"},
 		// an incomplete build is never started, and making it begins anew in any case
 		"createBuild": {next: takeBack, again: (*Site).CreateBuild, undo: (*Site).undoCreate},
 		// nothing points to what was started, unless it was there before
@@ -109,6 +109,9 @@ func shareAgain(s *Site, ctx context.Context, name builds.Name) (err error) {
 	_, err = s.MakeIncrementalBuild(ctx, name, basis)
 	return err
 }
+
+// initAgain empties nothing by itself.
+func initAgain(s *Site, ctx context.Context) error { return s.Init(ctx, DatabaseOptions{}) }
 
 // databaseAgain goes on where the mark says, and empties nothing by itself.
 func databaseAgain(s *Site, ctx context.Context, name builds.Name) error {

@@ -190,6 +190,9 @@ func (s *testSite) kept() {
 	s.t.Cleanup(func() { require.NoError(s.t, opened.Down(context.Background())) })
 }
 
+// Init is that of a person who wants nothing emptied.
+func (s testSite) Init(ctx context.Context) error { return s.Site.Init(ctx, site.DatabaseOptions{}) }
+
 func (s testSite) end() {
 	require.NoError(s.t, s.Down(context.Background()))
 	// one that this process has just forked for another test may be there for a moment

@@ -17,7 +17,9 @@ import (
 
 // task is one verb that changes something, under way.
 type task struct {
-	site  *Site
+	site *Site
+	// name is the verb without its arguments.
+	name  string
 	entry *builds.Entry
 	// cut is the task that was cut short and that this one finishes, if any.
 	cut *builds.Record
@@ -162,7 +164,7 @@ func (s *Site) perform(ctx context.Context, intent builds.Intent, cut *builds.Re
 	if err != nil {
 		return fmt.Errorf("%s: %w", intent.Task, err)
 	}
-	failed := verb(context.WithValue(ctx, taskKey{}, &task{s, entry, cut}))
+	failed := verb(context.WithValue(ctx, taskKey{}, &task{s, intent.Task, entry, cut}))
 	if err := entry.End(s.outcome(ctx, intent, failed)); err != nil {
 		return errors.Join(failed, err)
 	}

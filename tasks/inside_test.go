@@ -126,7 +126,7 @@ func TestInit_AsksAtATerminal(t *testing.T) {
 	no := p.at("init")
 	no.answer("? Make the database shop.sqlite3 (sqlite)? [Y/n] ", "perhaps")
 	no.answer("? Make the database shop.sqlite3 (sqlite)? [Y/n] ", "n")
-	no.expect("nothing was done, as you decided")
+	no.expect("the database shop.sqlite3 (sqlite) was not made, as you decided; builds a and b are there, and mage init goes on from here")
 	_, err := no.ended()
 	require.Error(t, err)
 
@@ -144,12 +144,57 @@ func TestInit_AsksAtATerminal(t *testing.T) {
 	yes.requireLeft()
 
 	reset := p.at("init", "-reset")
-	reset.answer("? The database shop.sqlite3 (sqlite) loses ALL it holds. Type its name to go on: ", "live")
+	reset.answer("? The database shop.sqlite3 (sqlite) loses ALL it holds; files that were uploaded stay. Type its name to go on: ", "live")
 	reset.expect(`its name is "shop.sqlite3" and not "live"`)
 	_, err = reset.ended()
 	require.Error(t, err)
 	require.Equal(t, "1\n", p.ok("manage", "shell", `-args=-v 0 -c "from django.contrib.auth.models import User; print(User.objects.count())"`))
 }
+
+// A superuser is made of all variables or of none, and one that cannot be made
+// leaves nothing undone but itself.
+func TestInit_TakesSuperuserFromVariables(t *testing.T) {
+	p := newShop(t)
+	run := func(values map[string]string, args ...string) (string, error) {
+		task := p.command(args...)
+		task.Env = os.Environ()
+		for name, value := range values {
+			task.Env = append(task.Env, "DJANGO_SUPERUSER_"+name+"="+value)
+		}
+		out, err := task.CombinedOutput()
+		return string(out), err
+	}
+
+	out, err := run(map[string]string{"PASSWORD": password}, "init")
+	require.NoError(t, err, out)
+	require.Contains(t, out, "superuser: skipped, DJANGO_SUPERUSER_USERNAME and _EMAIL are not set and nobody is asked")
+
+	out, err = run(map[string]string{"USERNAME": "root", "EMAIL": "no address", "PASSWORD": password}, "init", "-reset", "-yes")
+	require.Error(t, err)
+	require.Contains(t, out, "all of the database is made but the superuser; mage manage createsuperuser makes one")
+	require.Equal(t, "made up\n", p.ok(groups...))
+	out, err = run(nil, "init")
+	require.NoError(t, err, out)
+	require.Contains(t, out, "there already, not touched")
+
+	out, err = run(map[string]string{"USERNAME": "root", "EMAIL": "root@example.org", "PASSWORD": password}, "initializeDB", "-reset", "-yes")
+	require.NoError(t, err, out)
+	require.Contains(t, out, "✓ superuser")
+}
+
+func TestInit_AsksNothingWithYes(t *testing.T) {
+	p := newShop(t)
+	for _, args := range [][]string{{"init", "-yes"}, {"init", "-yes", "-reset"}} {
+		yes := p.at(args...)
+		yes.expect("superuser: skipped, DJANGO_SUPERUSER_USERNAME, _EMAIL and _PASSWORD are not set and nobody is asked")
+		yes.expect("servers run")
+		rest, err := yes.ended()
+		require.NoError(t, err, rest)
+	}
+}
+
+// groups prints what populate makes.
+var groups = []string{"manage", "shell", `-args=-v 0 -c "from django.contrib.auth.models import Group; print(*Group.objects.all())"`}
 
 func TestInside_RunsInTheBuild(t *testing.T) {
 	p := newShop(t)
@@ -160,8 +205,7 @@ func TestInside_RunsInTheBuild(t *testing.T) {
 	})
 	_, stderr, status := p.run("init")
 	require.Zero(t, status, stderr)
-	require.Contains(t, stderr, "superuser: skipped, DJANGO_SUPERUSER_USERNAME, _EMAIL and _PASSWORD are not set")
-	groups := []string{"manage", "shell", `-args=-v 0 -c "from django.contrib.auth.models import Group; print(*Group.objects.all())"`}
+	require.Contains(t, stderr, "superuser: skipped, DJANGO_SUPERUSER_USERNAME, _EMAIL and _PASSWORD are not set and nobody is asked")
 	require.Equal(t, "made up\n", p.ok(groups...))
 
 	t.Run("manage hands on arguments, output and exit status", func(t *testing.T) {

@@ -55,28 +55,11 @@ func Init(
 	wait *time.Duration,
 ) error {
 	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error {
-		if err := s.Init(ctx); err != nil {
+		if err := s.Init(ctx, site.DatabaseOptions{Reset: isSet(reset), Yes: isSet(yes)}); err != nil {
 			return err
-		}
-		if isSet(reset) {
-			if err := anew(ctx, s, isSet(yes)); err != nil {
-				return err
-			}
 		}
 		return printStatus(ctx, s)
 	})
-}
-
-// anew empties the database of live and fills it.
-func anew(ctx context.Context, s *site.Site, yes bool) error {
-	live, err := s.Pointed(builds.Live)
-	if err != nil {
-		return err
-	}
-	if err := s.InitializeDB(ctx, live, site.DatabaseOptions{Reset: true, Yes: yes}); err != nil {
-		return err
-	}
-	return s.PopulateData(ctx, live)
 }
 
 // InitializeDB makes the database: tables, initial data, a superuser. One that is there is left alone.

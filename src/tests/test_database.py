@@ -27,7 +27,8 @@ class DescribeTest(BuildTestCase):
 
     def test_new_database(self):
         told = self.describe()
-        self.assertEqual(told, {"vendor": "sqlite", "name": "shop.sqlite3", "migrated": False, "superuser": None})
+        self.assertEqual(told, {"vendor": "sqlite", "name": "shop.sqlite3", "migrated": False, "superuser": None,
+                                "superuser_fields": ["USERNAME", "EMAIL", "PASSWORD"]})
 
     def test_migrated_database(self):
         self.describe()
@@ -43,6 +44,16 @@ class DescribeTest(BuildTestCase):
     def test_project_without_users(self):
         told = self.describe(SETTINGS.replace('"django.contrib.auth", ', ""))
         self.assertIs(told["superuser"], None)
+        self.assertEqual(told["superuser_fields"], [])
+
+    def test_database_that_is_away(self):
+        self.write("shop.py", SETTINGS.replace("shop.sqlite3", "/nowhere/shop.sqlite3"))
+        code = "import runpy; runpy.run_module('hadjango.database', run_name='__main__')"
+        for variables, place in [({}, "DATABASES in the settings"), ({"DATABASE_URL": "sqlite:///x"}, "DATABASE_URL")]:
+            done = self.python(code, DJANGO_SETTINGS_MODULE="shop", **variables)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.stderr, "the database shop.sqlite3 (sqlite) cannot be reached: unable to open database file"
+                                          f" · look at {place}\n")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ from django.core.management import BaseCommand, CommandError
 class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("name")
+        parser.add_argument("--again", action="store_true", help="one that is there is as good")
 
-    def handle(self, *args, name, **options):
+    def handle(self, *args, name, again, **options):
         if os.path.exists(os.path.join(os.environ["SHOP_FORBIDDEN"], f"forbidden-{name}")):
             raise CommandError(f"{name} is forbidden")
-        Group.objects.create(name=name)
+        make = Group.objects.get_or_create if again else Group.objects.create
+        make(name=name)
