@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -47,7 +48,7 @@ var suites = map[config.Runner]map[Suite][]string{
 
 // Test is the project's own tests in a build. What only the tests need is
 // fetched first, where that has not been done, and is no part of the build. The
-// tests find no data directory but one of their own.
+// tests find no data directory, and none for uploads, but those of their own.
 func (s *Site) Test(ctx context.Context, name builds.Name, suite Suite, args ...string) (Attached, error) {
 	runner := s.config.Tests.Runner
 	chosen, ok := suites[runner][suite]
@@ -59,7 +60,8 @@ func (s *Site) Test(ctx context.Context, name builds.Name, suite Suite, args ...
 		return Attached{}, fmt.Errorf("test %s: %w", name, err)
 	}
 	scratch := s.testScratch()
-	if err := s.users(scratch, 0o700); err != nil {
+	media := filepath.Join(scratch, "media")
+	if err := errors.Join(s.users(scratch, 0o700), s.users(media, 0o700)); err != nil {
 		return Attached{}, fmt.Errorf("test %s: %w", name, err)
 	}
 	program := config.Command{"python", "-m", "hadjango.testrun", "manage", "test"}
@@ -71,7 +73,7 @@ func (s *Site) Test(ctx context.Context, name builds.Name, suite Suite, args ...
 		}
 	}
 	return s.attach(name, append(append(program, chosen...), args...),
-		"HADJANGO_TEST_PACKAGES="+packages, "HADJANGO_DATA="+scratch, "PYTHONDONTWRITEBYTECODE=1")
+		"HADJANGO_TEST_PACKAGES="+packages, "HADJANGO_DATA="+scratch, "HADJANGO_MEDIA="+media, "PYTHONDONTWRITEBYTECODE=1")
 }
 
 // testPackages is where Python finds what only the tests need; empty when that

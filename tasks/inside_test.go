@@ -232,12 +232,15 @@ func TestInside_RunsInTheBuild(t *testing.T) {
 	})
 	t.Run("the project's tests", func(t *testing.T) {
 		for task, want := range map[string]string{
-			"test:runAll": "Ran 3 tests", "test:es": "Ran 1 test", "test:noEs": "Ran 2 tests", "test:forceDb": "Ran 3 tests", "test:tdd": "Ran 3 tests",
+			"test:runAll": "Ran 4 tests", "test:es": "Ran 1 test", "test:noEs": "Ran 3 tests", "test:forceDb": "Ran 4 tests", "test:tdd": "Ran 4 tests",
 		} {
 			_, stderr, status := p.run(task, "-build=a")
 			require.Zero(t, status, stderr)
 			require.Contains(t, stderr, want)
 		}
+		uploads, err := filepath.Glob(filepath.Join(p.dir, "deploy/assets/media/*"))
+		require.NoError(t, err)
+		require.Empty(t, uploads)
 		_, stderr, status := p.run("test:runAll", "-args=shop.tests.ShopTest.test_page")
 		require.Zero(t, status, stderr)
 		require.Contains(t, stderr, "Ran 1 test")

@@ -8,7 +8,8 @@ STATIC_ROOT, STATIC_URL
     us, that host is kept: its cache then holds the files of two builds side by side, as we do.
 MEDIA_ROOT, MEDIA_URL
     assets/media of the build, which leads to a directory shared by all builds, and /media/. When the project's URL names
-    another host the uploads are not ours to serve, and the URL stays.
+    another host the uploads are not ours to serve, and the URL stays. While the project's tests run, HADJANGO_MEDIA names
+    another directory: what they upload is not for visitors.
 DATABASES
     an SQLite file that would lie in the build lies in the data directory (HADJANGO_DATA), which all builds share: in a
     build, which nobody may write to once it is made, it could not be opened, and the next build would have another one.
@@ -89,7 +90,7 @@ def _of_build(theirs, current):
     return {
         "STATIC_ROOT": _root(theirs.get("STATIC_ROOT"), build.ROOT / "assets" / "static"),
         "STATIC_URL": urlsplit(static_url or "")._replace(path=current.static_path).geturl(),
-        "MEDIA_ROOT": _root(theirs.get("MEDIA_ROOT"), build.ROOT / "assets" / "media"),
+        "MEDIA_ROOT": _root(theirs.get("MEDIA_ROOT"), Path(os.environ.get("HADJANGO_MEDIA") or build.ROOT / "assets" / "media")),
         "MEDIA_URL": media_url if _names_a_host(media_url) else "/media/",
         "DATABASES": {alias: _shared(database) for alias, database in theirs.get("DATABASES", {}).items()},
         "HADJANGO_BUILD": current.name,

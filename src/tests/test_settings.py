@@ -35,6 +35,11 @@ class SettingsTest(BuildTestCase):
         project = "from pathlib import Path; MEDIA_ROOT = Path('/srv/media')"
         self.assertEqual(self.settings("MEDIA_ROOT", project=project), [f"PosixPath('{self.root}/assets/media')"])
 
+    def test_uploads_of_tests_lie_elsewhere(self):
+        self.write("shop/settings.py", "from pathlib import Path; MEDIA_ROOT = Path('/srv/media')")
+        code = "from hadjango.settings import MEDIA_ROOT; print(repr(MEDIA_ROOT))"
+        self.assertEqual(self.output(code, HADJANGO_SETTINGS="shop.settings", HADJANGO_MEDIA="/scratch/media"), ["PosixPath('/scratch/media')"])
+
     def test_other_host_is_kept(self):
         project = "STATIC_URL = 'https://cdn.example/s/'; MEDIA_URL = '//files.example/m/'"
         urls = self.settings("STATIC_URL", "MEDIA_URL", project=project)
