@@ -257,15 +257,32 @@ func (m *making) stamp(ctx context.Context, _ Step) (detail string, reused bool,
 	return m.manifest.Stamp[:7], false, nil
 }
 
-// wheels fetches the requirements, where the wheelhouse does not have them.
+// wheels fetches the requirements, where the wheelhouse does not have them. Of
+// builds made side by side one fetches, and the others find them there.
 func (m *making) wheels(ctx context.Context, _ Step) (detail string, reused bool, err error) {
 	requirements := m.requirements()
 	if requirements == "" {
 		return "no requirements", false, nil
 	}
+	m.installing.Lock()
+	defer m.installing.Unlock()
 	m.manifest.Requirements, reused, err = m.wheelhouseFor(m.python).Fill(ctx, requirements)
-	return m.manifest.Requirements, reused, err
+	return origin("fetched", m.manifest.Requirements, reused), reused, err
 }
+
+// origin says of what builds share whether it was made just now, and which it is.
+func origin(made, hash string, reused bool) string {
+	if hash == "" {
+		return ""
+	}
+	if reused {
+		made = "reused"
+	}
+	return made + ": " + hash[:min(len(hash), hashShown)]
+}
+
+// hashShown is as much of a hash as tells people two of them apart.
+const hashShown = 7
 
 // install makes what builds take their virtualenvs from, where it is not there
 // yet: once, also when two builds are made side by side.
@@ -273,7 +290,7 @@ func (m *making) install(ctx context.Context, _ Step) (detail string, reused boo
 	m.installing.Lock()
 	defer m.installing.Unlock()
 	reused, err = m.wheelhouseFor(m.python).Install(ctx, m.manifest.Requirements)
-	return "", reused, err
+	return origin("installed", m.manifest.Requirements, reused), reused, err
 }
 
 func (m *making) virtualenv(ctx context.Context, _ Step) (detail string, reused bool, err error) {
@@ -354,10 +371,7 @@ func (s *Site) buildWheels(ctx context.Context, programs stack.Programs) (reused
 	err = s.step(ctx, "wheelhouse", func(ctx context.Context, _ Step) (detail string, err error) {
 		hash, there, err := house.Fill(ctx, requirements)
 		reused = there
-		if there {
-			return "there already: " + hash, err
-		}
-		return hash, err
+		return origin("fetched", hash, there), err
 	})
 	return reused, err
 }

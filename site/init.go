@@ -43,9 +43,6 @@ func (s *Site) init(ctx context.Context, options DatabaseOptions) error {
 	if err := s.up(ctx, programs); err != nil {
 		return err
 	}
-	if _, err := s.buildWheels(ctx, programs); err != nil {
-		return err
-	}
 	live, stage, err := s.firstBuilds()
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func (m *making) nodeModules(ctx context.Context) error {
 		m.fetching.Lock()
 		defer m.fetching.Unlock()
 		m.manifest.Node, reused, err = m.modules().Fill(ctx, m.project())
-		return m.manifest.Node, reused, err
+		return origin("fetched", m.manifest.Node, reused), reused, err
 	})
 }
 

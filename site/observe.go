@@ -155,7 +155,7 @@ func (o *Observer) buildStatus(ctx context.Context, name builds.Name, seen *seen
 		use.size, use.shared = diskUsage(s.store.Path(name), s.static(name))
 		return use
 	})
-	b.SizeBytes, b.SharedBytes = files.size, files.shared
+	b.SizeBytes, b.SharedBytes, b.OwnBytes = files.size, files.shared, files.size-files.shared
 	if err != nil {
 		b.State = Broken
 	} else if !manifest.Complete {

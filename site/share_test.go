@@ -30,9 +30,10 @@ func TestDjango_BuildsShareWhatIsEqual(t *testing.T) {
 	s.write("addons-server/new.py", "NEW = True\n")
 
 	t.Run("making a build touches no file of another", s.requireUntouchedByCreate)
-	t.Run("the second installs nothing", func(t *testing.T) {
-		for _, name := range []string{"wheels", "install"} {
-			require.True(t, s.madeBy("c", name).Reused, name)
+	t.Run("of the first two one fetches and installs, and a later one nothing", func(t *testing.T) {
+		for name, made := range map[string]string{"wheels": "fetched", "install": "installed", "node modules": "fetched"} {
+			require.NotEqual(t, s.madeBy("a", name).Reused, s.madeBy("b", name).Reused, name)
+			require.Regexp(t, "^"+made+`: [0-9a-f]{7}( reused: [0-9a-f]{7}){2}$`, s.details(name, "a", "b", "c"))
 		}
 		require.Contains(t, s.madeBy("c", "share").Detail, " were before")
 	})
@@ -273,6 +274,16 @@ func (s testSite) statusOf(name builds.Name) site.BuildStatus {
 	}
 	s.t.Fatal("there is no build ", name)
 	return site.BuildStatus{}
+}
+
+// details are those of a step in the making of some builds, sorted.
+func (s testSite) details(step string, names ...builds.Name) string {
+	var all []string
+	for _, name := range names {
+		all = append(all, s.madeBy(name, step).Detail)
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
 }
 
 // madeBy is a step of a build's making.

@@ -100,7 +100,7 @@ type Site struct {
 	foreign error
 	// fetching is held by who fetches node modules.
 	fetching *sync.Mutex
-	// installing is held by the build that installs the requirements.
+	// installing is held by the build that fetches or installs the requirements.
 	installing *sync.Mutex
 	// elsewhere is the address of an nginx that runs elsewhere.
 	elsewhere string

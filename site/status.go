@@ -64,9 +64,11 @@ type BuildStatus struct {
 	// MemoryBytes is the proportional share (Pss) of all its processes.
 	MemoryBytes uint64 `json:"memory_bytes"`
 	// SizeBytes is what its files take on disk, static files included. Of them
-	// SharedBytes are another's too and would stay if the build were removed.
+	// SharedBytes are another's too and would stay if the build were removed, and
+	// OwnBytes would be free then.
 	SizeBytes   int64 `json:"size_bytes"`
 	SharedBytes int64 `json:"shared_bytes"`
+	OwnBytes    int64 `json:"own_bytes"`
 	// ListenQueue is how many connections wait for a worker, ListenQueueMax how
 	// many may.
 	ListenQueue    int `json:"listen_queue"`

@@ -17,7 +17,7 @@ func writeStatus(w io.Writer, status site.Status) error {
 	for _, b := range status.Builds {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
 			b.Name, dash(b.Pointer), b.State, b.Port, dash(b.Tag), age(b.Created),
-			workers(b), busy(b), bytes(int64(b.MemoryBytes)), bytes(b.SizeBytes), bytes(b.SizeBytes-b.SharedBytes))
+			workers(b), busy(b), bytes(int64(b.MemoryBytes)), bytes(b.SizeBytes), bytes(b.OwnBytes))
 	}
 	if err := table.Flush(); err != nil {
 		return err

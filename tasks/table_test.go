@@ -17,9 +17,9 @@ func TestWriteStatus_IsWhatWeRead(t *testing.T) {
 	status := site.Status{
 		Servers: stack.Health{Vassals: true, Zergs: true, Nginx: true, Dashboard: true}, Kept: true,
 		Builds: []site.BuildStatus{
-			{Name: "a", Pointer: "live", State: site.Active, Port: 2000, Tag: "v1", WorkersReady: 2, WorkersBusy: 1, WorkersMax: 4, MemoryBytes: 70 << 20, SizeBytes: 55 << 20, SharedBytes: 51 << 20},
+			{Name: "a", Pointer: "live", State: site.Active, Port: 2000, Tag: "v1", WorkersReady: 2, WorkersBusy: 1, WorkersMax: 4, MemoryBytes: 70 << 20, SizeBytes: 55 << 20, SharedBytes: 51 << 20, OwnBytes: 4 << 20},
 			{Name: "b", State: site.Stopped, Port: 2010, Tag: "v1-dirty", SizeBytes: 3 << 29, SharedBytes: 3 << 29},
-			{Name: "aa", State: site.Incomplete, Port: 2260, SizeBytes: 4 << 10},
+			{Name: "aa", State: site.Incomplete, Port: 2260, SizeBytes: 4 << 10, OwnBytes: 4 << 10},
 		},
 		LiveURL: "http://live.localhost:8080/", StageURL: "http://stage.localhost:8080/", DashboardURL: "http://live.localhost:8080/uwsgi/",
 	}

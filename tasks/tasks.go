@@ -115,7 +115,11 @@ func FindFreeBuild(ctx context.Context) error {
 
 // CreateBuild makes a complete build: code, virtualenv, static files, configuration.
 func CreateBuild(ctx context.Context, name string, wait *time.Duration) error {
-	return withBuild(waiting(ctx, wait), name, func(ctx context.Context, s *site.Site, name builds.Name) error {
+	return with(waiting(ctx, wait), func(ctx context.Context, s *site.Site) error {
+		name, err := s.ParseName(name)
+		if err != nil {
+			return err
+		}
 		if err := s.CreateBuild(ctx, name); err != nil {
 			return err
 		}
@@ -445,9 +449,10 @@ func waitOf(ctx context.Context) (time.Duration, error) {
 	return wait, nil
 }
 
+// withBuild is for the verbs of a build that exists; live and stage name one too.
 func withBuild(ctx context.Context, text string, verb func(context.Context, *site.Site, builds.Name) error) error {
 	return with(ctx, func(ctx context.Context, s *site.Site) error {
-		name, err := s.ParseName(text)
+		name, err := buildOr(s, &text, builds.Live)
 		if err != nil {
 			return err
 		}

@@ -143,6 +143,9 @@ func TestTasks_TellWhatTheyDoAndPrintTheResult(t *testing.T) {
 	require.Equal(t, "build c is complete · next: mage stage c\n", p.ok("createBuild", "c"))
 	require.Regexp(t, `^(saved|nothing to save: ).* with a's`, p.ok("makeIncrementalBuild", "c"))
 	require.Regexp(t, `^(saved|nothing to save: ).* with b's`, p.ok("makeIncrementalBuild", "c", "-basis=b"))
+	_, stderr, status = p.run("makeIncrementalBuild", "live")
+	require.Equal(t, 1, status)
+	require.Contains(t, stderr, "makeIncrementalBuild a: it is live")
 	require.Empty(t, p.ok("activate", "c"))
 	require.Contains(t, p.ok("warmup", "-build=c"), "workers 2/2")
 	require.Contains(t, p.ok("warmup", "-build=c", "-concurrency=3", "-paths=/,/x"), "workers 2/2")
@@ -206,6 +209,7 @@ func TestErrors_AreOnStandardErrorWithStatus1(t *testing.T) {
 	}{
 		{[]string{"createBuild", "../x"}, `Error: "../x" is not the name of a build: one or more letters a–z, at most iji; the next free one is a`},
 		{[]string{"createBuild", "-x"}, `"-x" is not the name of a build`},
+		{[]string{"createBuild", "live"}, `"live" is not the name of a build`},
 		{[]string{"stage", "a1"}, `"a1" is not the name of a build`},
 		{[]string{"swapLive", "-build=/etc"}, `"/etc" is not the name of a build`},
 		{[]string{"activate", "q"}, "there is no such build: make it with mage createBuild q"},
