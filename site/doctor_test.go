@@ -28,16 +28,16 @@ import (
 func TestDoctor_FindsNothingOnAHealthySite(t *testing.T) {
 	s := newTestSite(t, "")
 	require.NoError(t, s.Init(t.Context()))
-	s.requireWell()
+	s.awaitWell(t)
 	require.NoError(t, s.Restart(t.Context(), "a"))
-	s.requireWell()
+	s.awaitWell(t)
 }
 
 func TestDoctor_NamesWhatWasCutShort(t *testing.T) {
 	s := newTestSite(t, "")
 	s.kept()
 	require.NoError(t, s.Init(t.Context()))
-	s.requireWell()
+	s.awaitWell(t)
 
 	dashboard := s.helper("dashboard")
 	require.NoError(t, s.helper("keep").Signal(syscall.SIGKILL))
@@ -47,13 +47,13 @@ func TestDoctor_NamesWhatWasCutShort(t *testing.T) {
 	require.NoError(t, dashboard.Signal(syscall.SIGKILL))
 	require.Equal(t, "mage up", s.awaits(t, "the dashboard does not run").Mend)
 	require.NoError(t, s.Up(t.Context()))
-	s.requireWell()
+	s.awaitWell(t)
 
 	require.NotZero(t, s.runKilled("swapLive", "1"))
 	require.Equal(t, "mage resume, or mage undo", s.awaits(t, "swapLive, begun at ").Mend)
 	_, err := s.Undo(t.Context())
 	require.NoError(t, err)
-	s.requireWell()
+	s.awaitWell(t)
 }
 
 // helper is a process that up has started in the background.
@@ -390,21 +390,16 @@ func (s testSite) diagnose() site.Diagnosis {
 	return diagnosis
 }
 
-func (s testSite) requireWell() {
-	s.t.Helper()
-	diagnosis := s.diagnose()
-	require.Empty(s.t, diagnosis.Findings)
-	require.True(s.t, diagnosis.Well())
-	require.Greater(s.t, diagnosis.Checks, 15)
-}
-
 // awaits returns the finding whose texts hold what and why. An emperor takes a
 // moment to notice what a test has done.
 func (s *testSite) awaits(t *testing.T, what string, why ...string) (found site.Finding) {
 	t.Helper()
 	var last site.Diagnosis
 	require.Eventually(t, func() bool {
-		last = s.diagnose()
+		var err error
+		if last, err = s.Doctor(t.Context()); err != nil {
+			return false
+		}
 		at := slices.IndexFunc(last.Findings, func(f site.Finding) bool {
 			return strings.Contains(f.What, what) && strings.Contains(f.Why, strings.Join(why, ""))
 		})
@@ -420,10 +415,17 @@ func (s *testSite) awaits(t *testing.T, what string, why ...string) (found site.
 	return found
 }
 
+// awaitWell lets servers that have just been started, on a machine that has
+// other things to do, come to rest.
 func (s *testSite) awaitWell(t *testing.T) {
 	t.Helper()
 	var last site.Diagnosis
-	require.Eventually(t, func() bool { last = s.diagnose(); return last.Well() }, time.Minute, time.Millisecond, "%+v", &last.Findings)
+	require.Eventually(t, func() bool {
+		var err error
+		last, err = s.Doctor(t.Context())
+		return err == nil && last.Well()
+	}, time.Minute, time.Millisecond, "%+v", &last.Findings)
+	require.Greater(t, last.Checks, 15)
 }
 
 // follow does what a finding's command says.
