@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/hadjango/hadjango/builds"
+	"github.com/hadjango/hadjango/config"
 	"github.com/hadjango/hadjango/python"
 	"github.com/hadjango/hadjango/stack"
 	"github.com/hadjango/hadjango/uwsgi"
@@ -181,6 +182,16 @@ func (s *Site) workersOf(ctx context.Context, name builds.Name) (all uwsgi.Insta
 		err = nil
 	}
 	return all, err
+}
+
+// queueOf is the longer of the queues of a build's sockets: nginx uses one of them.
+func (s *Site) queueOf(ctx context.Context, name builds.Name) (uwsgi.Queue, error) {
+	queue, err := uwsgi.ReadQueue(s.socket(name))
+	if err != nil || s.config.Switch != config.SwitchReload {
+		return queue, err
+	}
+	vassal, err := uwsgi.ReadInstance(ctx, s.vassal(name).Stats)
+	return queue.Longer(vassal.TCPQueue()), err
 }
 
 func (s *Site) active(ctx context.Context, name builds.Name) bool {

@@ -342,9 +342,11 @@ func (p patient) pidFiles(context.Context) []Finding {
 	return found
 }
 
-func (p patient) queues(context.Context) []Finding {
+func (p patient) queues(ctx context.Context) []Finding {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
 	return p.eachSideBySide(func(name builds.Name) []Finding {
-		queue, err := uwsgi.ReadQueue(p.socket(name))
+		queue, err := p.queueOf(ctx, name)
 		// nearly full is three quarters
 		if err != nil || queue.Length*4 < queue.Limit*3 {
 			return nil

@@ -309,25 +309,7 @@ func TestDoctor_FindsWhatIsWrongWithTheServers(t *testing.T) {
 			}
 		}, "nginx may have 10240 files open, and its connections take 16384", "visitors", "", true},
 		{"a queue that is full", func() func() {
-			var workers []proc.Process
-			for _, w := range s.workers("a") {
-				p, err := proc.Open(w.PID)
-				require.NoError(t, err)
-				workers = append(workers, p)
-			}
-			signalAll(t, workers, syscall.SIGSTOP)
-			var waiting []net.Conn
-			for range 16 {
-				conn, err := net.Dial("unix", filepath.Join(s.dir, "deploy/run/a.app.sock"))
-				require.NoError(t, err)
-				waiting = append(waiting, conn)
-			}
-			return func() {
-				for _, conn := range waiting {
-					require.NoError(t, conn.Close())
-				}
-				signalAll(t, workers, syscall.SIGCONT)
-			}
+			return s.fillQueue("a", "unix", filepath.Join(s.dir, "deploy/run/a.app.sock"))
 		}, "places in the listen queue of a are taken", "sent away", "raise workers.max, or backlog, in hadjango.yml, then mage restart a", true},
 	})
 
@@ -340,6 +322,43 @@ func TestDoctor_FindsWhatIsWrongWithTheServers(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "b", build)
 	require.Contains(t, s.awaits(t, "a, which is stage, is not healthy").Mend, "mage stage c")
+}
+
+// Under the reload switch requests wait in a TCP socket.
+func TestDoctor_FindsAFullQueueOfATCPSocket(t *testing.T) {
+	s := newTestSite(t, "backlog: 16\nswitch: reload\n")
+	require.NoError(t, s.Init(t.Context()))
+	port, err := builds.Endpoint{Build: "a", Offset: 1}.Port(s.Config().Port)
+	require.NoError(t, err)
+
+	s.requireFound(t, []mishap{{"a queue that is full", func() func() {
+		return s.fillQueue("a", "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	}, "of 16 places in the listen queue of a are taken", "sent away", "raise workers.max", true}})
+}
+
+// fillQueue lets a build's workers stand still and as many connections wait for
+// them as may, until end is called.
+func (s testSite) fillQueue(name builds.Name, network, address string) (end func()) {
+	s.t.Helper()
+	var workers []proc.Process
+	for _, w := range s.workers(name) {
+		p, err := proc.Open(w.PID)
+		require.NoError(s.t, err)
+		workers = append(workers, p)
+	}
+	signalAll(s.t, workers, syscall.SIGSTOP)
+	var waiting []net.Conn
+	for range 16 {
+		conn, err := net.Dial(network, address)
+		require.NoError(s.t, err)
+		waiting = append(waiting, conn)
+	}
+	return func() {
+		for _, conn := range waiting {
+			require.NoError(s.t, conn.Close())
+		}
+		signalAll(s.t, workers, syscall.SIGCONT)
+	}
 }
 
 // process is the one that answers at a stats socket.

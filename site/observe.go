@@ -234,9 +234,10 @@ func (s *Site) troubleOf(name builds.Name, vassal reading, zergs []reading) stri
 
 // lookAtQueue takes the longest of the queues: nginx uses one of the sockets.
 func (o *Observer) lookAtQueue(b *BuildStatus, vassal reading) {
+	local, err := uwsgi.ReadQueue(o.site.socket(b.Name))
 	queue := vassal.instance.TCPQueue()
-	if local, err := uwsgi.ReadQueue(o.site.socket(b.Name)); err == nil && local.Length >= queue.Length {
-		queue = local
+	if err == nil {
+		queue = local.Longer(queue)
 	}
 	b.ListenQueue, b.ListenQueueMax = queue.Length, queue.Limit
 }

@@ -461,7 +461,7 @@ func kill(t *testing.T, dir, server string) {
 
 var pidFiles = map[string]string{"nginx": "nginx.pid", "vassals": "run/vassals.pid", "zergs": "run/zergs.pid"}
 
-func signalAll(t *testing.T, processes []proc.Process, sig syscall.Signal) {
+func signalAll(t testing.TB, processes []proc.Process, sig syscall.Signal) {
 	t.Helper()
 	for _, p := range processes {
 		require.NoError(t, p.Signal(sig))

@@ -181,7 +181,7 @@ func (w *watcher) look(ctx context.Context) (reason string, err error) {
 
 // hangs says that requests wait in vain, if they do.
 func (w *watcher) hangs(ctx context.Context, now time.Time) string {
-	queue, err := uwsgi.ReadQueue(w.socket(w.swap.Live))
+	queue, err := w.queueOf(ctx, w.swap.Live)
 	if err != nil || queue.Length == 0 {
 		w.moved = now // whose sockets come back has not hung
 		return ""

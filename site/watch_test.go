@@ -93,12 +93,18 @@ func TestSwapLiveWatched_TakesBackABuildThatFailsOnceItIsLive(t *testing.T) {
 	}
 }
 
+// hanging answers nobody as long as the file is there.
+func (s testSite) hanging() (lines, file string) {
+	file = filepath.Join(s.dir, "hang")
+	s.t.Cleanup(func() { _ = os.Remove(file) })
+	return "    while os.path.exists('" + file + "'): time.sleep(0.1)\n", file
+}
+
 func TestSwapLiveWatched_TakesBackABuildThatHangs(t *testing.T) {
 	s := newTestSite(t, "")
 	require.NoError(t, s.Init(t.Context()))
-	file := filepath.Join(s.dir, "hang")
-	s.buildOf("c", "    while os.path.exists('"+file+"'): time.sleep(0.1)\n")
-	defer os.Remove(file)
+	lines, file := s.hanging()
+	s.buildOf("c", lines)
 
 	answers := s.requests(8, 0, func() {
 		bad := s.swapWatched("", func(site.Swap) { require.NoError(t, os.WriteFile(file, nil, 0o644)) })
@@ -110,6 +116,41 @@ func TestSwapLiveWatched_TakesBackABuildThatHangs(t *testing.T) {
 
 	for _, a := range answers {
 		require.True(t, a.OK(), "those who waited are answered too: %s", a)
+	}
+}
+
+// Under the reload switch requests wait in a TCP socket.
+func TestSwapLiveWatched_TakesBackABuildThatHangsBehindATCPSocket(t *testing.T) {
+	s := newTestSite(t, "switch: reload")
+	require.NoError(t, s.Init(t.Context()))
+	lines, file := s.hanging()
+	s.buildOf("c", lines)
+
+	s.requests(8, 0, func() {
+		bad := s.swapWatched("", func(site.Swap) { require.NoError(t, os.WriteFile(file, nil, 0o644)) })
+		require.Contains(t, bad.Reason, "answered nobody for 3s: all 2 workers are busy, and")
+		s.requirePointed("a", "c")
+		require.NoError(t, os.Remove(file))
+	})
+}
+
+// A listen queue that fills is not waited for: when it is full visitors are
+// refused. So many wait here that it is more than half full, and none is.
+func TestSwapLiveWatched_TakesBackABuildWhoseQueueFills(t *testing.T) {
+	for _, by := range []string{"pointer", "reload"} {
+		t.Run(by, func(t *testing.T) {
+			s := newTestSite(t, "backlog: 16\nswitch: "+by)
+			require.NoError(t, s.Init(t.Context()))
+			lines, file := s.hanging()
+			s.buildOf("c", lines)
+
+			s.requests(14, 0, func() {
+				bad := s.swapWatched("", func(site.Swap) { require.NoError(t, os.WriteFile(file, nil, 0o644)) })
+				require.Regexp(t, `^\d+ requests wait for a worker, and its queue takes 16$`, bad.Reason)
+				s.requirePointed("a", "c")
+				require.NoError(t, os.Remove(file))
+			})
+		})
 	}
 }
 

@@ -17,6 +17,14 @@ import (
 // accepted, and how many may.
 type Queue struct{ Length, Limit int }
 
+// Longer is the one of two queues in which more wait.
+func (q Queue) Longer(other Queue) Queue {
+	if other.Length > q.Length {
+		return other
+	}
+	return q
+}
+
 // From include/uapi/linux/unix_diag.h and sock_diag.h, which x/sys does not have.
 const (
 	sockDiagByFamily  = 20
