@@ -208,6 +208,25 @@ func TestPreflight_OfAPortThatIsTaken(t *testing.T) {
 	}
 }
 
+// Who may open few files has servers that cannot work: nothing is begun.
+func TestPreflight_OfOpenFiles(t *testing.T) {
+	s := newTestSite(t, "")
+	refused := func(title string) {
+		t.Helper()
+		task := exec.CommandContext(t.Context(), "/bin/sh", "-c", `ulimit -n 512 && exec "$0"`, executable(t))
+		task.Env = append(os.Environ(), killSite+"="+s.dir, killTask+"="+title)
+		out, err := task.CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(out), title+": at most 512 files may be open, and the servers need 1024: raise the hard limit")
+	}
+	refused("init")
+	require.Empty(t, s.processes(), "nothing was started")
+	require.NoDirExists(t, filepath.Join(s.deploy(), "builds/a"))
+	s.call("init", "createBuild c")
+	refused("activate c")
+	require.Equal(t, site.Stopped, s.state("c"))
+}
+
 // What this machine has can only be taken from a process that sees another
 // machine: the test runs once more in a mount namespace of its own.
 func TestPreflight_OfMemoryAndPrograms(t *testing.T) {
