@@ -52,7 +52,7 @@ type making struct {
 }
 
 func (s *Site) createBuild(ctx context.Context, programs stack.Programs, name builds.Name) error {
-	if err := s.mayCreate(name); err != nil {
+	if err := s.mayCreate(ctx, name); err != nil {
 		return fmt.Errorf("create build %s: %w", name, err)
 	}
 	if err := s.clearIncomplete(name); err != nil {

@@ -33,7 +33,7 @@ func (s *Site) Init(ctx context.Context, options DatabaseOptions) error {
 
 func (s *Site) init(ctx context.Context, options DatabaseOptions) error {
 	s.sweep()
-	if err := s.mayInit(); err != nil {
+	if err := s.mayInit(ctx); err != nil {
 		return err
 	}
 	programs, err := s.findOrInstall(ctx)

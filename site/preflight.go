@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,13 +23,13 @@ import (
 // says what there is, what is needed, and what to do.
 
 // mayInit tells why the site could not be brought up.
-func (s *Site) mayInit() error {
+func (s *Site) mayInit(ctx context.Context) error {
 	live, stage, err := s.firstBuilds()
 	if err != nil {
 		return err
 	}
 	missing := slices.DeleteFunc([]builds.Name{live, stage}, s.isComplete)
-	return errors.Join(s.mayCreate(missing...), s.mayListen())
+	return errors.Join(s.mayCreate(ctx, missing...), s.mayListen())
 }
 
 // mayListen tells why nginx could not have its addresses. Workers that a dead
@@ -48,8 +49,8 @@ func (s *Site) mayListen() error {
 }
 
 // mayCreate tells why builds could not be made.
-func (s *Site) mayCreate(names ...builds.Name) error {
-	errs := []error{enoughFiles(), s.roomFor(names...)}
+func (s *Site) mayCreate(ctx context.Context, names ...builds.Name) error {
+	errs := []error{enoughFiles(), s.clockFits(), s.roomFor(names...), s.memoryToMake(ctx)}
 	for _, name := range names {
 		errs = append(errs, s.portsFree(name))
 	}
@@ -61,7 +62,18 @@ func (s *Site) mayStart(ctx context.Context, name builds.Name) error {
 	if s.active(ctx, name) {
 		return nil
 	}
-	return errors.Join(stack.FindUWSGI(), s.pythonFits(name), enoughFiles(), s.hasRoom(roomToStart, "any does"), s.portsFree(name), s.memoryFor(ctx, name))
+	return errors.Join(s.mayServe(name), s.portsFree(name), s.memoryToStart(ctx, name))
+}
+
+// mayRestart tells why a build that serves could not be given new workers.
+func (s *Site) mayRestart(ctx context.Context, name builds.Name) error {
+	return errors.Join(s.mayServe(name), s.memoryToRestart(ctx, name))
+}
+
+// mayServe tells why no workers of a build could be started.
+func (s *Site) mayServe(name builds.Name) error {
+	need, as := s.servingTakes()
+	return errors.Join(stack.FindUWSGI(), s.pythonFits(name), enoughFiles(), s.clockFits(), s.hasRoom(need, as))
 }
 
 // writable tells whether anything may be written at all.
@@ -88,6 +100,32 @@ func enoughFiles() error {
 		return err
 	}
 	return fmt.Errorf("at most %d files may be open, and the servers need %d: raise the hard limit with ulimit -n, or LimitNOFILE in a unit", limit.Max, leastOpenFiles)
+}
+
+// clockLimit is how far ahead a build may have been made: less is a clock that
+// goes wrong a little, which doctor names.
+const clockLimit = time.Hour
+
+// clockFits tells that builds were made later than the clock says: emperors and
+// tasks tell by times of files what has changed since they looked.
+func (s *Site) clockFits() error {
+	names, _ := s.store.List()
+	for _, name := range names {
+		manifest, err := s.store.Manifest(name)
+		if ahead := time.Until(manifest.Created); err == nil && ahead > clockLimit {
+			return fmt.Errorf("the clock is wrong: it says %s, and build %s was made %s later: set it, for example with timedatectl set-ntp true; if it was wrong then, %s",
+				time.Now().Format(time.DateTime), name, ahead.Round(time.Minute), s.redate(name))
+		}
+	}
+	return nil
+}
+
+// redate is how a build that was made by a wrong clock is no longer in the way.
+func (s *Site) redate(name builds.Name) string {
+	if _, pointed := s.store.PointerTo(name); !pointed {
+		return fmt.Sprintf("mage rm %s", name)
+	}
+	return fmt.Sprintf("correct \"created\" in %s", filepath.Join(s.store.Path(name), "build.json"))
 }
 
 // RoomError says that there is less room on a disk than a task needs.
@@ -117,8 +155,24 @@ func (s *Site) roomFor(names ...builds.Name) error {
 	return s.hasRoom(need, as, names...)
 }
 
-// roomToStart is for logs, sockets and configuration.
+// roomToStart is for sockets, configuration and the first lines of logs.
 var roomToStart = room{1 << 20, 50}
+
+// mostLogs is the most that is asked for besides: logs of years say little about
+// the next hours.
+const mostLogs = 64 << 20
+
+// servingTakes says what a build that serves is expected to write, and how we
+// know: what live has in its logs.
+func (s *Site) servingTakes() (need room, as string) {
+	live, err := s.store.Pointed(builds.Live)
+	if err != nil {
+		return roomToStart, "any does"
+	}
+	logs := measure(s.buildLogs(live))
+	logs.bytes = min(logs.bytes, mostLogs)
+	return roomToStart.plus(logs), fmt.Sprintf("%s does with its logs", live)
+}
 
 func (s *Site) hasRoom(need room, as string, but ...builds.Name) error {
 	left, err := freeRoom(s.deploy)
@@ -168,20 +222,54 @@ func (s *Site) portsFree(name builds.Name) error {
 	return errors.Join(errs...)
 }
 
-// memoryFor compares what there is with what live takes. Before there is a live
-// build nobody knows.
-func (s *Site) memoryFor(ctx context.Context, name builds.Name) error {
+// memoryToStart compares what there is with what live takes. Before there is a
+// live build nobody knows.
+func (s *Site) memoryToStart(ctx context.Context, name builds.Name) error {
 	live, err := s.store.Pointed(builds.Live)
 	if err != nil || live == name {
 		return nil
 	}
-	taken := s.memoryOf(ctx, live)
-	available, err := proc.AvailableMemory()
-	if err != nil || available >= taken {
+	return s.enoughMemory(ctx, s.memoryOf(ctx, live), fmt.Sprintf("live (%s)", live))
+}
+
+// memoryToMake compares it with the least of live's workers: while a build is
+// made its code is loaded once, and what workers have grown by since says nothing.
+func (s *Site) memoryToMake(ctx context.Context) error {
+	live, err := s.store.Pointed(builds.Live)
+	if err != nil {
 		return nil
 	}
-	return fmt.Errorf("not enough memory: %s available, and %s needed, as live (%s) does; %s",
-		human.Bytes(int64(available)), human.Bytes(int64(taken)), live, s.makeMemory(ctx))
+	// where none answers nobody knows
+	all, _ := s.workersOf(ctx, live)
+	var least uint64
+	for _, w := range all.Active() {
+		if taken, err := proc.Resident(w.PID); err == nil && (least == 0 || taken < least) {
+			least = taken
+		}
+	}
+	return s.enoughMemory(ctx, least, fmt.Sprintf("a worker of live (%s)", live))
+}
+
+// memoryToRestart compares it with the active build that takes least: new workers
+// come beside the old ones, which may have grown to many times what they were.
+func (s *Site) memoryToRestart(ctx context.Context, name builds.Name) error {
+	least, as := s.memoryOf(ctx, name), name
+	names, _ := s.store.List()
+	for _, other := range names {
+		if taken := s.memoryOf(ctx, other); taken < least && s.active(ctx, other) {
+			least, as = taken, other
+		}
+	}
+	return s.enoughMemory(ctx, least, string(as))
+}
+
+func (s *Site) enoughMemory(ctx context.Context, need uint64, as string) error {
+	available, err := proc.AvailableMemory()
+	if err != nil || available >= need {
+		return nil
+	}
+	return fmt.Errorf("not enough memory: %s available, and %s needed, as %s does; %s",
+		human.Bytes(int64(available)), human.Bytes(int64(need)), as, s.makeMemory(ctx))
 }
 
 // makeMemory says which builds could be stopped.

@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -92,6 +94,7 @@ func TestPreflight_OfAFullDiskSaysWhatToRemove(t *testing.T) {
 		require.Equal(t, s.deploy(), short.Dir)
 	}
 	require.NoDirExists(t, filepath.Join(s.deploy(), "builds/d"))
+	require.ErrorContains(t, s.Restart(t.Context(), "a"), "needed, as a does with its logs; make room: mage rm c (")
 	require.Contains(t, s.awaits(t, "left for builds, and one takes").Mend, "mage rm c")
 
 	empty()
@@ -208,6 +211,54 @@ func TestPreflight_OfAPortThatIsTaken(t *testing.T) {
 	}
 }
 
+// What a build that serves is expected to write is what live has written.
+func TestPreflight_OfRoomForLogs(t *testing.T) {
+	s := newMountedSite(t, "")
+	s.call("init", "createBuild c")
+	s.write("deploy/logs/a.zerg.log", strings.Repeat("x", 8<<20))
+	empty := s.leave(4<<20, 1000)
+
+	err := s.Activate(t.Context(), "c")
+	require.Regexp(t, `^activate c: not enough room in \S+: 4\.\d MB and \d+ files left, and 9\.\d MB and \d+ files needed, as a does with its logs; make room: mage rm c `, err.Error())
+	require.Equal(t, site.Stopped, s.state("c"))
+
+	empty()
+	s.call("activate c")
+}
+
+// Builds that were made later than the clock says are no reason to end what
+// serves, and to begin nothing.
+func TestPreflight_OfAWrongClock(t *testing.T) {
+	s := newTestSite(t, "")
+	s.call("init", "createBuild c")
+	madeIn := func(name builds.Name, ahead time.Duration) {
+		manifest := s.manifest(name)
+		manifest.Created = time.Now().Add(ahead)
+		require.NoError(t, manifest.Write(filepath.Join(s.deploy(), "builds", string(name))))
+	}
+	refused := func(says string) {
+		t.Helper()
+		for _, err := range []error{s.CreateBuild(t.Context(), "d"), s.Activate(t.Context(), "c"), s.Restart(t.Context(), "a")} {
+			require.Regexp(t, `the clock is wrong: it says 20\S+ \S+, and build [bc] was made (999|1000)h`, err.Error())
+			require.ErrorContains(t, err, says)
+		}
+		require.NoDirExists(t, filepath.Join(s.deploy(), "builds/d"))
+		require.Equal(t, site.Stopped, s.state("c"))
+	}
+
+	madeIn("c", 1000*time.Hour)
+	refused(" later: set it, for example with timedatectl set-ntp true; if it was wrong then, mage rm c")
+	_, err := s.SwapLive(t.Context(), "")
+	require.NoError(t, err, "going back is always possible")
+	s.call("activate a", "up")
+	madeIn("c", 30*time.Minute)
+	s.call("createBuild d", "rm d")
+	madeIn("b", 1000*time.Hour)
+	refused(`if it was wrong then, correct "created" in ` + filepath.Join(s.deploy(), "builds/b/build.json"))
+	madeIn("b", -time.Hour)
+	s.call("createBuild d", "activate c")
+}
+
 // Who may open few files has servers that cannot work: nothing is begun.
 func TestPreflight_OfOpenFiles(t *testing.T) {
 	s := newTestSite(t, "")
@@ -259,6 +310,13 @@ func TestPreflight_OfMemoryAndPrograms(t *testing.T) {
 	require.Regexp(t, `^activate c: not enough memory: 2\.0 MB available, and \d+ MB needed, as live \(a\) does; end what is not needed: mage stop d \(\d+ MB\)$`, err.Error())
 	require.Equal(t, site.Stopped, s.state("c"))
 	require.NoError(t, s.Activate(t.Context(), "a"), "what runs needs no more")
+	err = s.CreateBuild(t.Context(), "e")
+	require.Regexp(t, `^create build e: not enough memory: 2\.0 MB available, and \d+ MB needed, as a worker of live \(a\) does; end what is not needed: mage stop d `, err.Error())
+	require.NoDirExists(t, filepath.Join(s.deploy(), "builds/e"))
+	err = s.Restart(t.Context(), "a")
+	require.Regexp(t, `^restart a: not enough memory: 2\.0 MB available, and \d+ MB needed, as [abd] does; `, err.Error())
+	require.FileExists(t, filepath.Join(s.deploy(), "builds/a/zerg.ini"))
+	require.NoFileExists(t, filepath.Join(s.deploy(), "builds/a/zerg2.ini"))
 	require.NoError(t, unix.Unmount("/proc/meminfo", 0))
 
 	require.NoError(t, unix.Mount("tmpfs", "/usr/lib/uwsgi/plugins", "tmpfs", 0, ""))

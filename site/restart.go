@@ -23,6 +23,9 @@ func (s *Site) Restart(ctx context.Context, name builds.Name) error {
 		if err := s.mustBeActive(ctx, name); err != nil {
 			return fmt.Errorf("restart %s: %w", name, err)
 		}
+		if err := s.mayRestart(ctx, name); err != nil {
+			return fmt.Errorf("restart %s: %w", name, err)
+		}
 		return s.restart(ctx, name, manifest.Tag)
 	})
 }

@@ -270,6 +270,17 @@ func Memory(pid int) (uint64, error) {
 	return rollup.Pss, err
 }
 
+// Resident is all that the process has in memory (Rss), in bytes: what is shared
+// counts in full, so it is what the process would take alone.
+func Resident(pid int) (uint64, error) {
+	p, err := procfs.NewProc(pid)
+	if err != nil {
+		return 0, err
+	}
+	stat, err := p.Stat()
+	return uint64(stat.ResidentMemory()), err
+}
+
 func stat(pid int) (procfs.ProcStat, error) {
 	p, err := procfs.NewProc(pid)
 	if err != nil {

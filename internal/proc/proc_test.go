@@ -271,6 +271,9 @@ func TestMemory_IsAShareOfWhatIsResident(t *testing.T) {
 	// a runtime's own threads change it by a little between the two looks
 	require.Less(t, pss, rss+rss/4)
 	require.Greater(t, pss, rss/100)
+	resident, err := proc.Resident(cmd.Process.Pid)
+	require.NoError(t, err)
+	require.InEpsilon(t, rss, resident, 0.25)
 }
 
 func TestMemory_OfNobodyIsAnError(t *testing.T) {
@@ -279,7 +282,8 @@ func TestMemory_OfNobodyIsAnError(t *testing.T) {
 	_ = cmd.Wait()
 
 	_, err := proc.Memory(cmd.Process.Pid)
-
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = proc.Resident(cmd.Process.Pid)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
