@@ -72,6 +72,8 @@ type Outcome struct {
 	// From and To are the builds that the task went from and to.
 	From Name `json:"from,omitempty"`
 	To   Name `json:"to,omitempty"`
+	// After is what there was then; nil where who wrote it did not say.
+	After *State `json:"after,omitempty"`
 }
 
 // Result says in a word how a task ended.

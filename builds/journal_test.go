@@ -41,7 +41,8 @@ func TestJournal_SaysWhatWasBegunDoneAndEnded(t *testing.T) {
 	swap := begin(t, j, builds.Intent{Task: "swapLive", Args: []string{"c"}, User: "ann", Host: "web1", PID: 7, Started: 8, Before: before})
 	swap.Step("activate c", 1500000000, "")
 	swap.Step("warm up c", 0, "503")
-	require.NoError(t, swap.End(builds.Outcome{Result: builds.OK, From: "a", To: "c"}))
+	outcome := builds.Outcome{Result: builds.OK, From: "a", To: "c", After: &builds.State{Live: "c", Stage: "a", Running: []builds.Name{"a", "c"}}}
+	require.NoError(t, swap.End(outcome))
 	begin(t, j, builds.Intent{Task: "up"})
 
 	records := read(t, j)
@@ -53,7 +54,7 @@ func TestJournal_SaysWhatWasBegunDoneAndEnded(t *testing.T) {
 	require.False(t, done.Open())
 	require.Equal(t, "swapLive c", done.Title())
 	require.Equal(t, before, done.Before)
-	require.Equal(t, builds.Outcome{Result: builds.OK, From: "a", To: "c"}, done.Outcome)
+	require.Equal(t, outcome, done.Outcome)
 	require.Equal(t, []builds.TaskStep{{Name: "activate c", Millis: 1500}, {Name: "warm up c", Error: "503"}}, done.Steps)
 	require.Equal(t, done.Ended.Sub(done.Began), done.Took())
 	newest, err := j.Read(1)
@@ -117,12 +118,15 @@ not json
 []
 {"begin":{"task":"nobody's"}}
 {"id":"z","begin":{"task":"twice"}}
+{"id":"z","end":{"result":"ok","to":"c"}}
 `), 0o640))
 
 	records := read(t, j)
 
 	require.Len(t, records, 1)
 	require.Equal(t, "later c", records[0].Title())
+	require.Equal(t, builds.OK, records[0].Result)
+	require.Nil(t, records[0].After, "an earlier version did not say")
 	require.Equal(t, builds.Name("a"), records[0].Before.Live)
 }
 
@@ -171,6 +175,7 @@ func TestJournal_SaysWhenItCannotBeWritten(t *testing.T) {
 func FuzzJournal_Read(f *testing.F) {
 	f.Add([]byte(`{"id":"z","begin":{"task":"rm","args":["c"],"before":{"live":"a","running":["b"]}}}`))
 	f.Add([]byte("{\"id\":\"z\",\"end\":{\"result\":\"ok\"}}\n{\"id\""))
+	f.Add([]byte("{\"id\":\"z\",\"begin\":{}}\n{\"id\":\"z\",\"end\":{\"after\":{\"live\":\"a\",\"stage\":\"b\"}}}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		j := newJournal(t)
 		require.NoError(t, os.WriteFile(j.Path(), data, 0o640))
@@ -183,7 +188,11 @@ func FuzzJournal_Read(f *testing.F) {
 		require.Equal(t, builds.Failed, records[0].Result)
 		require.False(t, strings.ContainsFunc(records[0].Error, unicode.IsControl))
 		for _, r := range records {
-			for _, name := range append([]builds.Name{r.From, r.To, r.Before.Live, r.Before.Stage}, r.Before.Running...) {
+			names := append([]builds.Name{r.From, r.To, r.Before.Live, r.Before.Stage}, r.Before.Running...)
+			if r.After != nil {
+				names = append(names, r.After.Live, r.After.Stage)
+			}
+			for _, name := range names {
 				_, err := builds.ParseName(string(name))
 				require.True(t, name == "" || err == nil, name)
 			}

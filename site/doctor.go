@@ -107,6 +107,7 @@ var siteChecks = []check{
 	{"configuration", patient.configuration},
 	// what is on disk
 	{"pointers", patient.pointers},
+	{"journal", patient.journaled},
 	{"pythons", patient.pythons},
 	{"modes", patient.modes},
 	{"user", patient.whoRuns},

@@ -103,6 +103,51 @@ func (p patient) pointer(pointer builds.Pointer) []Finding {
 	return []Finding{f}
 }
 
+// journaled compares what live and stage name with what they named when the last
+// task ended. A task that ends meanwhile makes that old: then there is nothing to say.
+func (p patient) journaled(context.Context) []Finding {
+	last, known := p.lastEnded()
+	now := p.snapshot()
+	if again, _ := p.lastEnded(); !known || again.ID != last.ID {
+		return nil
+	}
+	was := *last.After
+	other := func(now, was builds.Name) bool { return now != "" && now != was }
+	if !other(now.Live, was.Live) && !other(now.Stage, was.Stage) {
+		return nil
+	}
+	return []Finding{{
+		Severity: Warning, Where: p.journal.Path(), Mend: p.pointBack(now, was),
+		What: fmt.Sprintf("live is %s and stage is %s; %s left live %s and stage %s", orNone(now.Live), orNone(now.Stage), last.Title(), orNone(was.Live), orNone(was.Stage)),
+		Why:  "no task has changed that, so nobody has looked whether what is served now can be; any task that ends well, such as mage up, takes it as it is",
+	}}
+}
+
+// lastEnded is the task that was begun last, if it has ended and says what it left.
+func (p patient) lastEnded() (last builds.Record, known bool) {
+	records, err := p.journal.Read(1)
+	if err != nil || len(records) == 0 {
+		return builds.Record{}, false
+	}
+	return records[0], records[0].After != nil
+}
+
+func orNone(name builds.Name) string { return or(string(name), "none") }
+
+// pointBack is how live and stage become what they were, as far as there is
+// something to point to.
+func (p patient) pointBack(now, was builds.State) string {
+	switch {
+	case now.Live == was.Stage && now.Stage == was.Live:
+		return "mage swapLive"
+	case now.Live != was.Live && p.isComplete(was.Live):
+		return fmt.Sprintf("mage swapLive -build=%s", was.Live)
+	case now.Stage != was.Stage && p.isComplete(was.Stage):
+		return fmt.Sprintf("mage stage %s", was.Stage)
+	}
+	return "mage up"
+}
+
 // stageAnother is how stage gets a build that it can have.
 func (p patient) stageAnother() string {
 	live, _ := p.store.Pointed(builds.Live)

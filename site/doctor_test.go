@@ -122,6 +122,29 @@ func TestDoctor_FindsWhatIsWrongOnDisk(t *testing.T) {
 			"1 socket of c, which does not run", "", "mage stop c", false},
 		{"stage is missing", func() func() { point("_stage", ""); return nil }, "stage names no build", "", "mage stage b", false},
 		{"stage dangles", func() func() { point("_stage", "zz"); return nil }, "stage names zz, which is no build", "", "mage stage b", false},
+		{"live and stage have changed places by hand", func() func() {
+			require.NoError(t, os.Rename(path("builds/_live"), path("builds/_x")))
+			require.NoError(t, os.Rename(path("builds/_stage"), path("builds/_live")))
+			require.NoError(t, os.Rename(path("builds/_x"), path("builds/_stage")))
+			s.requireServes("live.localhost", "b")
+			return nil
+		}, "live is b and stage is a; stage b left live a and stage b", "no task has changed that", "mage swapLive", false},
+		{"stage was moved by hand", func() func() {
+			s.call("activate c")
+			point("_stage", "c")
+			return nil
+		}, "live is a and stage is c; activate c left live a and stage b", "", "mage stage b", false},
+		{"live was moved by hand", func() func() { point("_live", "c"); return nil },
+			"live is c and stage is b; stage b left live a and stage b", "", "mage swapLive -build=a", false},
+		{"as they were, after what was meant", func() func() {
+			s.call("stage b", "stop c")
+			point("_stage", "c")
+			s.awaits(t, "live is a and stage is c; stop c left live a and stage b")
+			require.NoError(t, s.Up(t.Context()))
+			return nil
+		}, "c is stage and not active", "", "mage activate c", false},
+		{"and back", func() func() { s.call("stage b", "stop c"); point("_stage", "a"); return nil },
+			"live is a and stage is a; stop c left live a and stage b", "", "mage stage b", false},
 		{"live and stage are one", func() func() { point("_stage", "a"); return nil }, "live and stage both name a", "no way back", "mage stage b", false},
 		{"live is missing", func() func() { point("_live", ""); return nil }, "live names no build", "", "mage init", false},
 		{"live is not complete", func() func() {

@@ -172,8 +172,9 @@ func (s *Site) perform(ctx context.Context, intent builds.Intent, cut *builds.Re
 }
 
 func (s *Site) outcome(ctx context.Context, intent builds.Intent, err error) builds.Outcome {
-	out := builds.Outcome{Result: builds.OK, Error: brief(err)}
-	out.From, out.To = moved(intent, s.snapshot())
+	after := s.snapshot()
+	out := builds.Outcome{Result: builds.OK, Error: brief(err), After: &after}
+	out.From, out.To = moved(intent, after)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
