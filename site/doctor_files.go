@@ -231,35 +231,66 @@ func (p patient) incomplete(context.Context) []Finding {
 	return found
 }
 
-// leftover is what an interrupted write or removal leaves.
-var leftover = regexp.MustCompile(`^(\..+\.tmp-[0-9]+|\.trash-.+)$`)
+// leftover is what an interrupted write, removal or sharing leaves.
+var leftover = regexp.MustCompile(`^(\..+\.tmp-[0-9]+|\.trash-.+|\.hadjango-share\.tmp)$`)
 
 func (p patient) leftovers(ctx context.Context) []Finding {
 	if p.busy {
 		return nil
 	}
 	var paths []string
-	_ = filepath.WalkDir(p.deploy, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
+	roots := []string{p.deploy}
+	if !strings.HasPrefix(p.run, p.deploy+"/") {
+		roots = append(roots, p.run)
+	}
+	for _, root := range roots {
+		_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case err != nil:
+				return nil
+			case p.isLeft(path):
+				paths = append(paths, path)
+				return skipDir(entry)
+			case entry.IsDir() && p.isOthers(path):
+				return fs.SkipDir
+			}
 			return nil
-		case leftover.MatchString(entry.Name()):
-			paths = append(paths, path)
-			return skipDir(entry)
-		case path == p.media() || path == p.cache() || path == p.nodeDir():
-			return fs.SkipDir // large, and written by others
-		}
-		return nil
-	})
+		})
+	}
 	if len(paths) == 0 {
 		return nil
 	}
 	return []Finding{{
 		Severity: Warning, What: count(len(paths), "leftover") + " of interrupted tasks: " + p.short(paths[0]), Where: paths[0],
-		Why: "they take room and are nobody's", Mend: "rm -r " + shellquote.Join(paths...),
+		Why:  "they take room and are nobody's; the next createBuild or rm ends removals and sharings, and no task the rest",
+		Mend: "rm -r " + shellquote.Join(paths...),
 	}}
+}
+
+// isLeft tells whether an interrupted task has left a file or directory. What
+// is fetched has a suffix until it is whole.
+func (p patient) isLeft(path string) bool {
+	switch dir, name := filepath.Split(path); filepath.Clean(dir) {
+	case p.wheelhouse(), p.installed(), p.nodeDir():
+		return strings.HasSuffix(name, partSuffix)
+	default:
+		return leftover.MatchString(name)
+	}
+}
+
+// isOthers tells whether a directory is large, and written by others than tasks:
+// uploads, node modules, and what pip and npm keep, but for the mark beside pip.
+func (p patient) isOthers(dir string) bool {
+	pip := filepath.Join(p.cache(), "venv")
+	switch filepath.Dir(dir) {
+	case p.nodeDir(), pip:
+		return true
+	case p.cache():
+		return dir != pip
+	}
+	return dir == p.media()
 }
 
 func skipDir(entry fs.DirEntry) error {

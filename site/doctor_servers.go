@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -286,7 +287,8 @@ func (p patient) endStray(stray proc.Process) string {
 	return "mage up"
 }
 
-// runFiles finds sockets and fifos of builds that are gone or stopped.
+// runFiles finds sockets and fifos of builds that are gone or stopped, and of
+// what never was a build.
 func (p patient) runFiles(context.Context) []Finding {
 	if p.busy {
 		return nil
@@ -295,11 +297,7 @@ func (p patient) runFiles(context.Context) []Finding {
 	entries, _ := os.ReadDir(p.run)
 	for _, entry := range entries {
 		owner, _, _ := strings.Cut(entry.Name(), ".")
-		name, err := builds.ParseName(owner)
-		if err != nil || entry.Type().IsRegular() || p.serverFile(entry.Name()) {
-			continue
-		}
-		if _, err := os.Lstat(p.vassal(name).Link); err != nil {
+		if !entry.Type().IsRegular() && !p.serverFile(entry.Name()) && p.isStale(owner, entry) {
 			stale[owner] = append(stale[owner], p.runFile(entry.Name()))
 		}
 	}
@@ -317,8 +315,22 @@ func (p patient) runFiles(context.Context) []Finding {
 	return found
 }
 
+// isStale tells whether nobody uses a file of run that bears an owner's name. The
+// project may have sockets of its own there, on which somebody listens.
+func (p patient) isStale(owner string, entry fs.DirEntry) bool {
+	if name, err := builds.ParseName(owner); err == nil {
+		_, err = os.Lstat(p.vassal(name).Link)
+		return err != nil
+	}
+	if entry.Type()&(fs.ModeSocket|fs.ModeNamedPipe) == 0 {
+		return false
+	}
+	_, err := uwsgi.ReadQueue(p.runFile(entry.Name()))
+	return err != nil
+}
+
 func (p patient) serverFile(name string) bool {
-	return slices.Contains([]string{"vassals.stats", "zergs.stats", "live.sock", "stage.sock"}, name)
+	return slices.Contains([]string{"vassals.stats", "zergs.stats", "dashboard.sock"}, name)
 }
 
 // pidFiles finds those of running servers that name another process: a task

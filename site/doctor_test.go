@@ -94,6 +94,9 @@ func TestDoctor_FindsWhatIsWrongOnDisk(t *testing.T) {
 	chmod := func(name string, perm os.FileMode) func() func() {
 		return func() func() { require.NoError(t, os.Chmod(path(name), perm)); return nil }
 	}
+	for _, name := range []string{"deps/cache/pip/.x.tmp-1", "deps/node/0123456789abcdef/.x.tmp-1", "assets/media/.x.tmp-1", "data/y.part"} {
+		s.write("deploy/"+name, "another's")
+	}
 
 	s.requireFound(t, []mishap{
 		{"an interrupted build", func() func() { require.NoError(t, os.Mkdir(path("builds/d"), 0o755)); return nil },
@@ -103,8 +106,14 @@ func TestDoctor_FindsWhatIsWrongOnDisk(t *testing.T) {
 			s.write("deploy/builds/a/uwsgi.d/.env.json.tmp-9", "")
 			s.write("deploy/builds/.trash-7/q/app.py", "")
 			s.write("deploy/data/.x'$(touch canary) ;\x1b[2J.tmp-1", "")
+			s.write("deploy/builds/a/.hadjango-share.tmp/7", "")
+			s.write("deploy/deps/cache/venv/.complete.tmp-8", "")
+			require.NoError(t, os.Symlink("nowhere", path("run/.live.sock.tmp-123")))
+			for _, dir := range []string{"wheelhouse", "installed", "node"} {
+				s.write("deploy/deps/"+dir+"/0123456789abcdef.part/file", "")
+			}
 			return nil
-		}, "4 leftovers of interrupted tasks: deploy/builds/.trash-7", "", "rm -r ", false},
+		}, "10 leftovers of interrupted tasks: deploy/builds/.trash-7", "nobody's", "rm -r ", false},
 		{"deploy open to others, and of another group", func() func() {
 			require.NoError(t, os.Chmod(path(""), 0o755))
 			require.NoError(t, os.Chown(path(""), -1, os.Getegid()))
@@ -120,6 +129,14 @@ func TestDoctor_FindsWhatIsWrongOnDisk(t *testing.T) {
 			"1 socket of q, which does not run", "", "rm " + path("run/q.zerg.fifo"), false},
 		{"a socket of a stopped build", func() func() { require.NoError(t, unix.Mkfifo(path("run/c.zerg.fifo"), 0o600)); return nil },
 			"1 socket of c, which does not run", "", "mage stop c", false},
+		{"a socket of no build and no server", func() func() {
+			listener, err := net.Listen("unix", path("run/other.app.sock"))
+			require.NoError(t, err)
+			s.awaitWell(t)
+			listener.(*net.UnixListener).SetUnlinkOnClose(false)
+			require.NoError(t, listener.Close())
+			return nil
+		}, "1 socket of other, which does not run", "", "rm " + path("run/other.app.sock"), false},
 		{"stage is missing", func() func() { point("_stage", ""); return nil }, "stage names no build", "", "mage stage b", false},
 		{"stage dangles", func() func() { point("_stage", "zz"); return nil }, "stage names zz, which is no build", "", "mage stage b", false},
 		{"live and stage have changed places by hand", func() func() {
@@ -188,6 +205,20 @@ func TestDoctor_FindsWhatIsWrongOnDisk(t *testing.T) {
 			return nil
 		}, "1 file of a can be changed", "must not be able to change itself", "chown -hR 0:", false}})
 	}
+}
+
+// A run directory of its own holds what is left of links.
+func TestDoctor_FindsLeftoversInARunDirectoryElsewhere(t *testing.T) {
+	s := newTestSite(t, "run: elsewhere\n")
+	s.call("up", "createBuild a")
+	left := filepath.Join(s.dir, "elsewhere/.live.sock.tmp-123")
+	require.NoError(t, os.Symlink("nowhere", left))
+
+	f := s.awaits(t, "1 leftover of interrupted tasks: elsewhere/.live.sock.tmp-123")
+
+	s.follow(t, f.Mend)
+	_, err := os.Lstat(left)
+	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 // What was changed in hadjango.yml and has no effect yet is found, with the
@@ -262,7 +293,7 @@ func TestDoctor_FindsWhatIsWrongWithTheServers(t *testing.T) {
 			return nil
 		}, "nginx does not run", "has port", "mage up", false},
 		{"a stray uWSGI", func() func() {
-			stray := exec.Command("uwsgi-core", "--master", "--socket", filepath.Join(s.dir, "deploy/run/stray.sock"), "--die-on-term")
+			stray := exec.Command("uwsgi-core", "--master", "--socket", filepath.Join(s.dir, "deploy/run/stray.sock"), "--vacuum", "--die-on-term")
 			stray.Dir = filepath.Join(s.dir, "deploy")
 			// one that is interrupted while it starts interrupts its process group
 			stray.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

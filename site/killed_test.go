@@ -1,10 +1,12 @@
 package site_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -143,10 +145,8 @@ func call(ctx context.Context, s *site.Site, title string) error {
 // there; 0 says that it has ended well.
 func (s testSite) runKilled(title, point string) int {
 	s.t.Helper()
-	if number, ok := strings.CutPrefix(point, opPoint); ok {
-		n, err := strconv.Atoi(number)
-		require.NoError(s.t, err)
-		pid, _ := s.runTraced(title, n)
+	if point, ok := strings.CutPrefix(point, opPoint); ok {
+		pid, _ := s.runTraced(title, point)
 		return pid
 	}
 	child := exec.CommandContext(s.t.Context(), "/proc/self/exe")
@@ -629,6 +629,57 @@ func TestKilled_Anywhere(t *testing.T) {
 	}
 }
 
+// What is fetched and installed for new requirements is killed too, each time for
+// others: what is left of those is never gone on with.
+func TestKilled_CreateBuildWithNewRequirements(t *testing.T) {
+	s := newKilledSite(t, "")
+	s.call("rm c")
+	s.writeWheel("tiny")
+	versions := 0
+	w := walk{title: "createBuild c", after: []string{"rm c"}, done: site.Stopped, prepare: func(s testSite) {
+		versions++
+		s.write("project/requirements.txt", fmt.Sprintf("# %d\n./tiny-1.0-py3-none-any.whl\n", versions))
+	}}
+	s.begin(w)
+	s.call("buildWheels") // and pip is there
+	before := s.names()
+
+	for _, what := range []string{"wheelhouse", "installed"} {
+		for point, how := range map[string]string{"before": "undo", "after": "resume"} {
+			point += " rename " + what
+			require.True(t, s.killAndMend(w, opPoint+point, how), point)
+			s.requireNothingUnnamed(before, point)
+		}
+	}
+
+	f := s.awaits(t, "2 leftovers of interrupted tasks: deploy/deps/")
+	require.Regexp(t, `/deps/installed/\w+\.part .*/deps/wheelhouse/\w+\.part$`, f.Mend)
+	s.follow(t, f.Mend)
+	s.awaitWell(t)
+}
+
+// writeWheel makes a package that the project's requirements may name.
+func (s testSite) writeWheel(name string) {
+	s.t.Helper()
+	file, err := os.Create(filepath.Join(s.dir, "project", name+"-1.0-py3-none-any.whl"))
+	require.NoError(s.t, err)
+	defer file.Close()
+	info := name + "-1.0.dist-info/"
+	wheel := zip.NewWriter(file)
+	for path, text := range map[string]string{
+		name + ".py":      "",
+		info + "METADATA": "Metadata-Version: 2.1\nName: " + name + "\nVersion: 1.0\n",
+		info + "WHEEL":    "Wheel-Version: 1.0\nGenerator: hadjango\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+		info + "RECORD":   name + ".py,,\n" + info + "METADATA,,\n" + info + "WHEEL,,\n" + info + "RECORD,,\n",
+	} {
+		w, err := wheel.Create(path)
+		require.NoError(s.t, err)
+		_, err = io.WriteString(w, text)
+		require.NoError(s.t, err)
+	}
+	require.NoError(s.t, wheel.Close())
+}
+
 func (s testSite) walk(w walk) {
 	s.t.Helper()
 	ways := []string{w.title, "resume", "undo"}
@@ -653,7 +704,7 @@ func (s testSite) walkFiles(w walk, ways []string) {
 	before := s.names()
 	s.begin(w)
 	maps.Copy(before, s.names())
-	_, points := s.runTraced(w.title, -1)
+	_, points := s.runTraced(w.title, "")
 	// the journal alone makes as much
 	for _, kind := range []string{"create", "write", "sync"} {
 		require.Contains(s.t, points, "before "+kind)
@@ -742,7 +793,7 @@ func TestKilled_InitAtItsFiles(t *testing.T) {
 	s := newTestSite(t, "")
 	var killed []int
 	for n := 0; ; n = later(n) {
-		pid, points := s.runTraced("init", n)
+		pid, points := s.runTraced("init", strconv.Itoa(n))
 		if pid == 0 {
 			t.Logf("killed %d times; the last time it had %d points left", len(killed), len(points))
 			break

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -44,21 +46,21 @@ var changes = map[uint64]string{
 type traced struct {
 	dir string
 	pid int
-	// kill is the number of the point at which it is killed, -1 for none: two
-	// for each change, before and after.
-	kill    int
+	// kill is the point at which it is killed, by its number or by what happens
+	// there; empty for none. There are two for each change, before and after.
+	kill    string
 	points  []string
 	within  map[int]string
 	started map[int]bool
 	killed  bool
 }
 
-// opPoint is how a point is called by its number.
+// opPoint is the beginning of how a point is called.
 const opPoint = "op "
 
 // runTraced is runKilled at a point of the files, or at none, and returns the
 // points that it came to.
-func (s testSite) runTraced(title string, kill int) (pid int, points []string) {
+func (s testSite) runTraced(title string, kill string) (pid int, points []string) {
 	s.t.Helper()
 	out, err := os.CreateTemp("", "hj")
 	require.NoError(s.t, err)
@@ -170,7 +172,11 @@ func (r *traced) call(tid int) {
 	for i := range info.args {
 		info.args[i] = binary.NativeEndian.Uint64(raw[32+8*i:])
 	}
-	if kind := changes[info.nr]; kind != "" && r.counts(info) {
+	kind := changes[info.nr]
+	if kind == "rename" {
+		kind += r.partOf(info.args[1])
+	}
+	if kind != "" && r.counts(info) {
 		r.within[tid] = kind
 		r.reach("before " + kind)
 	}
@@ -194,8 +200,25 @@ func (r *traced) counts(info syscallInfo) bool {
 	return strings.HasPrefix(path, r.dir+"/") && !strings.HasPrefix(path, r.dir+"/deploy/logs/")
 }
 
+// partOf tells which of the things that builds share becomes whole by a rename,
+// from the address of the old path: " installed", say.
+func (r *traced) partOf(address uint64) string {
+	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", r.pid))
+	if err != nil {
+		return ""
+	}
+	defer memory.Close()
+	text := make([]byte, 256)
+	n, _ := memory.ReadAt(text, int64(address))
+	path, _, _ := strings.Cut(string(text[:n]), "\x00")
+	if filepath.Ext(path) != ".part" {
+		return ""
+	}
+	return " " + filepath.Base(filepath.Dir(path))
+}
+
 func (r *traced) reach(point string) {
-	if !r.killed && len(r.points) == r.kill {
+	if !r.killed && (r.kill == point || r.kill == strconv.Itoa(len(r.points))) {
 		r.killed = true
 		_ = unix.Kill(r.pid, unix.SIGKILL)
 	}
@@ -222,17 +245,19 @@ func chosen(points []string, spread int) (numbers []int) {
 	return numbers
 }
 
-// names are the files that tasks make, without what grows or serves: logs, the
-// journal, sockets, and what is fetched once for all builds.
+// names are the files that tasks make, without what grows, such as logs and the
+// journal, and what is kept for later builds once it is whole.
 func (s testSite) names() map[string]bool {
 	s.t.Helper()
 	found := map[string]bool{}
 	deploy := filepath.Join(s.dir, "deploy")
 	err := filepath.WalkDir(deploy, func(path string, entry fs.DirEntry, err error) error {
 		switch relative, _ := filepath.Rel(deploy, path); {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil // a server's, which comes and goes
 		case err != nil:
 			return err
-		case relative == "logs", relative == "run", relative == "deps/cache", entry.Name() == ".git":
+		case relative == "logs", entry.Name() == ".git", entry.IsDir() && lasting.MatchString(relative):
 			return fs.SkipDir
 		case strings.HasPrefix(relative, "journal."):
 			return nil // it is begun anew at times
@@ -244,6 +269,9 @@ func (s testSite) names() map[string]bool {
 	require.NoError(s.t, err)
 	return found
 }
+
+// lasting are the directories of what is fetched for all builds, and kept.
+var lasting = regexp.MustCompile(`^deps/(cache/(pip|npm|venv/.+)|(wheelhouse|installed|node)/[0-9a-f]{16})$`)
 
 // stamped is the link to a build's static files, which another build of its name
 // has under another stamp.
@@ -272,11 +300,21 @@ func (s testSite) requireNamed(left map[string]bool, where string) {
 	s.t.Helper()
 	var named []string
 	for _, f := range s.diagnose().Findings {
-		named = append(named, f.Mend)
+		named = append(named, strings.Fields(f.Mend)...)
 	}
 	for name := range left {
-		if !strings.Contains(strings.Join(named, " "), "/deploy/"+name) {
+		if !isNamed(named, name) {
 			s.t.Errorf("%s: %s is left, and doctor does not say so: %s", where, name, named)
 		}
 	}
+}
+
+// isNamed tells whether a path in deploy, or a directory that it lies in, is among words.
+func isNamed(words []string, path string) bool {
+	for ; path != "."; path = filepath.Dir(path) {
+		if slices.ContainsFunc(words, func(word string) bool { return strings.HasSuffix(word, "/deploy/"+path) }) {
+			return true
+		}
+	}
+	return false
 }
