@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -376,47 +377,61 @@ func (p patient) clock(context.Context) []Finding {
 	}}
 }
 
-// modes looks for what others may read or write that they should not.
+// modes looks for what others may read or write that they should not, and for
+// directories that are gone.
 func (p patient) modes(ctx context.Context) []Finding {
+	complete := slices.DeleteFunc(slices.Clone(p.names), func(name builds.Name) bool { return !p.isComplete(name) })
 	var found []Finding
-	for _, d := range p.directories() {
-		found = append(found, p.directory(d)...)
+	for _, l := range locations {
+		for _, path := range p.paths(l, complete) {
+			found = append(found, p.mode(l, path)...)
+		}
 	}
 	found = append(found, p.obeyed()...)
-	found = append(found, p.eachSideBySide(func(name builds.Name) []Finding {
-		if !p.isComplete(name) {
+	return append(found, p.eachSideBySide(func(name builds.Name) []Finding {
+		if !slices.Contains(complete, name) {
 			return nil
 		}
-		return append(p.secrets(name), p.changeable(ctx, name)...)
+		return p.changeable(ctx, name)
 	})...)
-	return found
 }
 
-func (p patient) directory(d directory) []Finding {
+func (p patient) mode(l location, path string) []Finding {
 	var stat unix.Stat_t
-	if err := unix.Stat(d.path, &stat); err != nil {
-		return nil
+	if err := unix.Stat(path, &stat); err != nil {
+		return p.missing(l, path, err)
 	}
-	owner := uint32(os.Geteuid())
-	if d.users {
+	owner, perm := uint32(os.Geteuid()), p.perm(l)
+	if l.owner == users {
 		owner = p.user.UID
 	}
-	f := Finding{Severity: Problem, Where: d.path, Why: "others could read or replace what the site relies on"}
+	f := Finding{Severity: Problem, Where: path, Why: "others could read or replace what the site relies on"}
 	switch mode := fs.FileMode(stat.Mode).Perm(); {
-	case stat.Uid != owner:
-		f.What = fmt.Sprintf("%s belongs to user %d and not to %d", p.short(d.path), stat.Uid, owner)
-		f.Mend = fmt.Sprintf("chown %d %s", owner, d.path)
-	case mode&^d.perm != 0:
-		f.What = fmt.Sprintf("%s is open to more than it should be (%03o, not %03o)", p.short(d.path), mode, d.perm)
-		f.Mend = fmt.Sprintf("chmod %03o %s", d.perm, d.path)
-		if !d.users && !p.user.IsMe() && stat.Gid != p.user.GID {
+	case stat.Uid != owner && !l.givenAway():
+		f.What = fmt.Sprintf("%s belongs to user %d and not to %d", p.short(path), stat.Uid, owner)
+		f.Mend = fmt.Sprintf("chown %d %s", owner, path)
+	case mode&^perm&^l.spared() != 0:
+		f.What = fmt.Sprintf("%s is open to more than it should be (%03o, not %03o)", p.short(path), mode, perm)
+		f.Mend = fmt.Sprintf("chmod %03o %s", perm, path)
+		if l.owner == shared && !p.user.IsMe() && stat.Gid != p.user.GID {
 			// closed to others, it would be closed to the user too
-			f.Mend = fmt.Sprintf("chgrp %d %s && %s", p.user.GID, d.path, f.Mend)
+			f.Mend = fmt.Sprintf("chgrp %d %s && %s", p.user.GID, path, f.Mend)
 		}
 	default:
 		return nil
 	}
 	return []Finding{f}
+}
+
+// missing is for directories: what else is not there is told by other checks.
+func (p patient) missing(l location, path string, err error) []Finding {
+	if l.kind != directory || !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return []Finding{{
+		Severity: Problem, What: p.short(path) + " is missing", Where: path,
+		Why: "what was in it is gone, unless it was moved; the next task makes it anew, empty", Mend: "mage up",
+	}}
 }
 
 // whoRuns finds root.
@@ -446,18 +461,6 @@ func (p patient) obeyed() []Finding {
 		})
 	}
 	return found
-}
-
-func (p patient) secrets(name builds.Name) []Finding {
-	path := filepath.Join(p.store.Path(name), configDir, "env.json")
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode().Perm()&^p.secretPerm() == 0 {
-		return nil
-	}
-	return []Finding{{
-		Severity: Problem, What: fmt.Sprintf("the environment of %s can be read by others (%03o)", name, info.Mode().Perm()), Where: path,
-		Why: "it may hold secrets", Mend: fmt.Sprintf("chmod %03o %s", p.secretPerm(), path),
-	}}
 }
 
 // changeable finds what a finished build's own code, or others, could change in it.

@@ -129,57 +129,24 @@ func (l layout) check() error {
 	return nil
 }
 
-// directory is one that a site consists of.
-type directory struct {
-	path string
-	perm os.FileMode
-	// users says that the user owns it, and not who deploys.
-	users bool
-}
-
-// directories are all of them. Root writes only where nobody else can put a
-// link in its way, so the user owns just what its processes write; what others
-// must not read is closed to them.
-func (s *Site) directories() []directory {
-	all := []directory{{s.deploy, s.closed(), false}}
-	for _, dir := range []string{
-		s.builds(), s.assets(), filepath.Join(s.assets(), "static"), s.etc(""), s.etc("pages"), s.deployFile("tmp"), s.deployFile("deps"),
-		s.installed(), s.nodeDir(),
-	} {
-		all = append(all, directory{dir, 0o755, false})
-	}
-	return append(all,
-		directory{s.log(""), 0o750, false},
-		directory{s.media(), 0o755, true},
-		directory{s.wheelhouse(), 0o755, true},
-		directory{s.cache(), 0o755, true},
-		directory{s.data(), 0o700, true},
-		directory{s.run, 0o750, true},
-	)
-}
-
-// closed is the mode of the directory that all others lie in: a project's files
-// and those that overlay them may hold secrets, whatever their own modes. Where
-// root deploys the user's group gets in, which is the servers'.
-func (s *Site) closed() os.FileMode {
-	if s.user.IsMe() {
-		return 0o700
-	}
-	return 0o750
-}
-
 // prepare makes the directories.
 func (s *Site) prepare() error {
-	for _, d := range s.directories() {
-		make := s.ours
-		if d.users {
-			make = s.users
+	for _, l := range locations {
+		if l.kind != directory {
+			continue
 		}
-		if err := make(d.path, d.perm); err != nil {
+		if err := s.makeDirectory(l); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *Site) makeDirectory(l location) error {
+	if l.owner == users {
+		return s.users(s.pathOf(l), s.perm(l))
+	}
+	return s.ours(s.pathOf(l), s.perm(l))
 }
 
 // ours makes a directory, where there is none, that this process owns and the

@@ -20,62 +20,24 @@ import (
 	"github.com/hadjango/hadjango/site"
 )
 
-// places are what lies in deploy, and why each must not be narrower: owner and
-// mode where root deploys, and the mode where an ordinary user does, who owns all.
-var places = []struct {
-	path, owner  string
-	roots, users fs.FileMode
-	why          string
-}{
-	{"", "root:the user", 0o750, 0o700, "the servers get in, nobody else"},
-	{"lock", "root:root", 0o644, 0o644, "who deploys; empty"},
-	{"journal.jsonl", "root:the user", 0o640, 0o640, "tasks write it; never a secret"},
-	{"nginx.pid", "root:root", 0o644, 0o644, "nginx's master writes it before it becomes the user"},
-	{"builds", "root:the user", 0o755, 0o755, "the servers look for builds"},
-	{"builds/a", "root:the user", 0o755, 0o755, "a finished build: its own code cannot change it"},
-	{"builds/a/app.py", "root:the user", 0o644, 0o444, "code is read by workers"},
-	{"builds/a/build.json", "root:root", 0o644, 0o644, "the application asks it who it is"},
-	{"builds/a/uwsgi.d", "root:root", 0o755, 0o755, "read by the emperors"},
-	{"builds/a/uwsgi.d/env.json", "root:the user", 0o640, 0o600, "`env` of hadjango.yml: secrets, read by workers"},
-	{"builds/a/uwsgi.d/zerg.ini", "root:the user", 0o644, 0o644, "read by the emperors"},
-	{"assets/static/a", "root:the user", 0o755, 0o755, "static files: read by nginx"},
-	{"assets/media", "the user:the user", 0o755, 0o755, "the application writes uploads, nginx reads them"},
-	{"data", "the user:the user", 0o700, 0o700, "SQLite files and the like, the application's alone"},
-	{"deps/wheelhouse", "the user:the user", 0o755, 0o755, "pip runs as the user"},
-	{"deps/cache", "the user:the user", 0o755, 0o755, "pip and npm run as the user"},
-	{"deps/installed", "root:the user", 0o755, 0o755, "builds share it, so none may change it"},
-	{"etc", "root:the user", 0o755, 0o755, "configuration of the servers"},
-	{"etc/nginx.conf", "root:the user", 0o644, 0o644, "read by nginx's master"},
-	{"logs", "root:the user", 0o750, 0o750, "names of visitors, paths"},
-	{"logs/a.build.log", "root:root", 0o640, 0o640, "what build commands print may be secret"},
-	{"logs/a.zerg.log", "the user:the user", 0o640, 0o640, "workers write it, and tasks read it for reasons"},
-	{"logs/nginx.access.log", "root:root", 0o644, 0o644, "nginx's master opens it; closed by `logs`"},
-	{"tmp", "root:the user", 0o755, 0o755, "nginx's workers keep large bodies in it, in directories of their own"},
-	{"run", "the user:the user", 0o750, 0o750, "sockets: only the servers may connect"},
-	{"run/a.app.sock", "the user:the user", 0o660, 0o660, "nginx's workers connect"},
-	{"run/a.zerg", "the user:the user", 0o755, 0o755, "zergs fetch the listening sockets"},
-	{"run/a.zerg.stats", "the user:the user", 0o755, 0o755, "tasks read it; only the owner may connect"},
-	{"run/a.zerg.fifo", "the user:the user", 0o600, 0o600, "tells the workers to pause or end"},
-	{"run/zergs.stats", "the user:the user", 0o755, 0o755, "tasks read it; only the owner may connect"},
-	{"run/zergs.pid", "the user:the user", 0o644, 0o644, "the emperor writes it; closed by `run`"},
-}
-
 // The modes of deploy are the narrowest that work. Root's run of the tests and
 // the ordinary user's each check their own.
 func TestModes_AreNarrow(t *testing.T) {
 	s := newTestSite(t, "env: {SHOP_KEY: \"x\"}")
 	require.NoError(t, s.Init(t.Context()))
 	table := "| path | where root deploys | mode | where a user does | why |\n| --- | --- | --- | --- | --- |\n"
-	for _, place := range places {
-		info, err := os.Lstat(filepath.Join(s.deploy(), place.path))
+	code := site.Location{Path: "builds/*/app.py", Owner: "root:the user", Roots: 0o644, Users: 0o444, Why: "code is read by workers"}
+	for _, l := range append(site.Locations(), code) {
+		path := strings.ReplaceAll(l.Path, "*", "a")
+		info, err := os.Lstat(filepath.Join(s.deploy(), path))
 		require.NoError(t, err)
-		want := place.users
+		want := l.Users
 		if os.Geteuid() == 0 {
-			require.Equal(t, place.owner, s.ownerOf(info), place.path)
-			want = place.roots
+			require.Equal(t, l.Owner, s.ownerOf(info), path)
+			want = l.Roots
 		}
-		require.Equal(t, want, info.Mode().Perm(), place.path)
-		table += fmt.Sprintf("| `%s` | %s | %03o | %03o | %s |\n", filepath.Join("deploy", place.path), place.owner, place.roots, place.users, place.why)
+		require.Equal(t, want, info.Mode().Perm(), path)
+		table += fmt.Sprintf("| `%s` | %s | %03o | %03o | %s |\n", filepath.Join("deploy", path), l.Owner, l.Roots, l.Users, l.Why)
 	}
 	s.requireNothingOpen()
 	s.requireNothingMoreOfTheUsers()

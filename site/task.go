@@ -65,7 +65,7 @@ func (s *Site) locked(ctx context.Context, title string, do func(context.Context
 		return fmt.Errorf("%s: %w", title, err)
 	}
 	defer func() { err = s.explainFull(err) }()
-	if err := s.ours(s.deploy, s.closed()); err != nil {
+	if err := s.makeDirectory(locations[0]); err != nil {
 		return fmt.Errorf("%s: %w", title, err)
 	}
 	unlock, err := s.lock(ctx, title)
