@@ -13,6 +13,7 @@ import (
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/files"
+	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/stack"
 )
 
@@ -27,7 +28,7 @@ func (s *Site) dashboardProcess() stack.Dashboard {
 	data, _ := json.Marshal(public)
 	sum := sha256.Sum256(data)
 	return stack.Dashboard{
-		Program: s.dashboard, Socket: s.dashboardSocket(), Log: s.log("dashboard.log"),
+		Program: s.dashboard, Socket: s.dashboardSocket(), Log: s.log("dashboard.log"), Site: s.whereabouts(),
 		Env: append(s.whereabouts(), "LANG=C.UTF-8", "HOME="+s.user.Home, fmt.Sprintf("HADJANGO_CONFIGURATION=%x", sum[:8])),
 	}
 }
@@ -77,7 +78,8 @@ func (s *Site) askDashboard(ctx context.Context) error {
 	}
 	request.Header.Set("X-Hadjango-Peer", "127.0.0.1")
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", s.dashboardSocket())
+		conn, _, err := proc.Dial(ctx, s.dashboardSocket())
+		return conn, err
 	}}
 	response, err := transport.RoundTrip(request)
 	if err != nil {

@@ -2,7 +2,9 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,15 +26,29 @@ type Dashboard struct {
 	Program []string
 	// Env is its environment. One that runs with another is started anew.
 	Env []string
+	// Site are those of the variables by which one of another version, too, is
+	// known as this site's.
+	Site []string
 	// Socket is where it listens, Log what it writes.
 	Socket, Log string
 }
 
+// processes finds the dashboard by its socket, where the application, which is
+// the same user, may have put one of its own.
 func (d Dashboard) processes() []proc.Process {
-	if p, ok := proc.Listener(d.Socket); ok {
+	if p, ok := proc.Listener(d.Socket); ok && d.isOne(p) {
 		return []proc.Process{p}
 	}
 	return nil
+}
+
+// isOne tells whether a process is a dashboard of this site, of whatever version:
+// one that was started for it, or that is the program itself. Into one that has
+// become another user only root may look; the dashboard looks at itself, too.
+func (d Dashboard) isOne(p proc.Process) bool {
+	env, err := environ(p)
+	foreign := func(variable string) bool { return !slices.Contains(env, variable) }
+	return errors.Is(err, fs.ErrPermission) || !slices.ContainsFunc(d.Site, foreign) || len(d.Program) > 0 && d.isProgram(p)
 }
 
 func (d Dashboard) runs() bool { return len(d.processes()) > 0 }
@@ -67,13 +83,21 @@ func (d Dashboard) isUp() bool { return slices.ContainsFunc(d.processes(), d.isT
 
 // isThis tells whether a process is what would be started now.
 func (d Dashboard) isThis(p proc.Process) bool {
-	dir := filepath.Join("/proc", strconv.Itoa(p.PID))
-	environ, err := os.ReadFile(filepath.Join(dir, "environ"))
-	if err != nil {
-		return false
-	}
-	env := strings.Split(strings.TrimSuffix(string(environ), "\x00"), "\x00")
-	return slices.Equal(env, d.Env) && files.Same(filepath.Join(dir, "exe"), d.Program[0]) && files.Same(filepath.Join(dir, "fd/2"), d.Log)
+	env, err := environ(p)
+	return err == nil && slices.Equal(env, d.Env) && d.isProgram(p) && files.Same(procFile(p, "fd/2"), d.Log)
+}
+
+func (d Dashboard) isProgram(p proc.Process) bool {
+	return files.Same(procFile(p, "exe"), d.Program[0])
+}
+
+func procFile(p proc.Process, name string) string {
+	return filepath.Join("/proc", strconv.Itoa(p.PID), name)
+}
+
+func environ(p proc.Process) ([]string, error) {
+	data, err := os.ReadFile(procFile(p, "environ"))
+	return strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00"), err
 }
 
 func (s Stack) startDashboard(ctx context.Context) error {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"syscall"
 	"time"
@@ -77,7 +76,7 @@ func waitAnswer(ctx context.Context, socket string, ended <-chan error) error {
 			return false, fmt.Errorf("it ended at once: %w", cmp.Or(err, errEnded))
 		default:
 		}
-		conn, err := net.Dial("unix", socket)
+		conn, _, err := proc.Dial(ctx, socket)
 		if err != nil {
 			return true, err
 		}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/lines"
 	"github.com/hadjango/hadjango/internal/watch"
 )
@@ -32,7 +33,7 @@ const maxTail = 1 << 20
 
 // rest returns what was appended since the last call, up to the last whole line.
 func (t *tail) rest() string {
-	f, err := os.Open(t.path)
+	f, err := files.Open(t.path)
 	if err != nil {
 		return ""
 	}

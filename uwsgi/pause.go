@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hadjango/hadjango/internal/files"
+	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/internal/watch"
 )
 
@@ -72,6 +74,9 @@ func logOf(ctx context.Context, u Unit) (*tail, error) {
 	instance, err := ReadInstance(ctx, u.Stats)
 	if err != nil {
 		return nil, err
+	}
+	if _, ok := proc.OwnedBy(instance.PID, instance.owner); !ok {
+		return nil, fmt.Errorf("process %d, which %s names, is not of who listens there", instance.PID, u.Stats)
 	}
 	return tailFrom(fmt.Sprintf("/proc/%d/fd/2", instance.PID)), nil
 }
@@ -163,9 +168,13 @@ func command(ctx context.Context, fifo, letter string) error {
 	return err
 }
 
-// writeFIFO fails where nobody reads, instead of waiting for somebody.
+// writeFIFO fails where nobody reads, instead of waiting for somebody. The
+// application may have put a link to a file of somebody else's in the fifo's place.
 func writeFIFO(fifo, letter string) error {
-	f, err := os.OpenFile(fifo, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	f, err := files.OpenOwn(fifo, os.O_WRONLY, fs.ModeNamedPipe)
+	if errors.Is(err, files.ErrNotOwn) {
+		return fmt.Errorf("%w: the instance hears nobody, and only mage down ends it; mage up starts it again", err)
+	}
 	if err != nil {
 		return err
 	}

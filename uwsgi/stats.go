@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"syscall"
 	"time"
@@ -229,7 +228,7 @@ func (s emperorStats) listed(id string) (listed, bool) {
 // millisecond, and a hung one must not hang its reader.
 const statsTimeout = 5 * time.Second
 
-// readStats also returns the user who listens at the socket, by the kernel's word.
+// readStats also returns the user who listens at the socket, as [proc.Dial] does.
 func readStats(ctx context.Context, socket string, into any) (owner uint32, err error) {
 	bounded, cancel := context.WithTimeout(ctx, statsTimeout)
 	defer cancel()
@@ -254,22 +253,19 @@ func over(ctx context.Context) bool {
 }
 
 func exchangeStats(ctx context.Context, socket string, into any) (owner uint32, err error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	conn, peer, err := proc.Dial(ctx, socket)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if err := json.NewDecoder(printable{conn}).Decode(into); err != nil {
-		return 0, err
-	}
-	peer, err := proc.Peer(conn)
-	if err != nil {
-		return 0, err
-	}
-	return peer.Uid, nil
+	return peer.Uid, json.NewDecoder(printable{io.LimitReader(conn, maxStats)}).Decode(into)
 }
+
+// maxStats is more than a thousand workers say of a request each that fills its
+// buffer; who listens there may be the application, and say anything.
+const maxStats = 64 << 20
 
 // printable reads with blanks in place of control characters. uWSGI writes those
 // that a visitor has sent in a header as they are, which is no JSON: whoever sends

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -129,4 +130,27 @@ func answerWith(t *testing.T, recorded []byte) string {
 		}
 	}()
 	return socket
+}
+
+// What never ends is not read until the memory does.
+func TestReadInstance_ReadsNoMoreThanAnyInstanceSays(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	defer listener.Close()
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		endless := bytes.Repeat([]byte(" "), 1<<20)
+		for _, err = conn.Write([]byte(`{"pid": 1,`)); err == nil; {
+			_, err = conn.Write(endless)
+		}
+	}()
+
+	_, err = uwsgi.ReadInstance(t.Context(), socket)
+
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,14 +32,35 @@ func Write(path string, data []byte, perm fs.FileMode) error {
 }
 
 // Read is the content of a file that somebody else may have put there: what is
-// no regular file is refused, and a pipe without a writer not waited for.
-func Read(path string) ([]byte, error) {
-	return read(os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0))
+// no regular file is refused, a pipe without a writer not waited for, and one that
+// is larger than all that are meant not read at all.
+func Read(path string) ([]byte, error) { return read(Open(path)) }
+
+// maxRead is more than any file has that is read as a whole.
+const maxRead = 64 << 20
+
+// Open opens a regular file for reading that somebody else may have put there.
+func Open(path string) (*os.File, error) {
+	return regular(os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0))
 }
 
 // ReadIn is Read for a file below a root, which no link leads out of.
 func ReadIn(root *os.Root, name string) ([]byte, error) {
-	return read(root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0))
+	return read(regular(root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)))
+}
+
+func regular(f *os.File, err error) (*os.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: f.Name(), Err: errors.New("not a regular file")}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 func read(f *os.File, err error) ([]byte, error) {
@@ -46,15 +68,43 @@ func read(f *os.File, err error) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
+	data, err := io.ReadAll(io.LimitReader(f, maxRead+1))
+	if err == nil && len(data) > maxRead {
+		err = &fs.PathError{Op: "read", Path: f.Name(), Err: errors.New("larger than 64 MB")}
+	}
+	return data, err
+}
+
+// ErrNotOwn says that what lies in a directory is not of the kind that is meant,
+// or not of the directory's owner.
+var ErrNotOwn = errors.New("it is a link, of another kind, or not of the owner of its directory")
+
+// OpenOwn opens a file of the kind in a directory that may be another user's. Who
+// owns a directory may have put there what they like: no link is followed,
+// nobody at the other end of a pipe waited for, and nothing taken that does not
+// belong to them. What is taken they may therefore do with what they like.
+func OpenOwn(path string, flag int, kind fs.FileMode) (*os.File, error) {
+	f, err := os.OpenFile(path, flag|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: ErrNotOwn}
+	}
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: f.Name(), Err: errors.New("not a regular file")}
+	info, err := f.Stat()
+	dir, err2 := os.Stat(filepath.Dir(path))
+	err = errors.Join(err, err2)
+	if err == nil && (info.Mode().Type() != kind || Owner(info) != Owner(dir)) {
+		err = &fs.PathError{Op: "open", Path: path, Err: ErrNotOwn}
 	}
-	return io.ReadAll(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
+
+// Owner is the user whose file it is.
+func Owner(info fs.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
 
 // Symlink makes path a symbolic link to target, replacing a link or a file
 // that is there in one step.

@@ -2,6 +2,7 @@ package files_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -232,4 +233,49 @@ func TestRead_TakesRegularFilesOnly(t *testing.T) {
 		_, err = read("missing")
 		require.ErrorIs(t, err, os.ErrNotExist)
 	}
+}
+
+// A file of holes takes no room on the disk, and all the memory of who reads it.
+func TestRead_TakesNoFileThatIsLargerThanAnyIs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "holes")
+	require.NoError(t, os.WriteFile(path, nil, 0o644))
+	require.NoError(t, os.Truncate(path, 8<<40))
+
+	_, err := files.Read(path)
+
+	require.ErrorContains(t, err, "larger than 64 MB")
+}
+
+func TestOpenOwn_TakesWhatTheOwnerOfTheDirectoryHasAndNoLink(t *testing.T) {
+	dir := t.TempDir()
+	outside := filepath.Join(t.TempDir(), "outside")
+	require.NoError(t, os.WriteFile(outside, []byte("keep"), 0o600))
+	at := func(name string) string { return filepath.Join(dir, name) }
+	require.NoError(t, unix.Mkfifo(at("pipe"), 0o600))
+	require.NoError(t, os.WriteFile(at("file"), nil, 0o600))
+	require.NoError(t, os.Symlink(outside, at("link")))
+	require.NoError(t, os.Symlink("pipe", at("link to a pipe")))
+
+	reader, err := files.OpenOwn(at("pipe"), os.O_RDONLY, fs.ModeNamedPipe)
+	require.NoError(t, err)
+	defer reader.Close()
+	writer, err := files.OpenOwn(at("pipe"), os.O_WRONLY, fs.ModeNamedPipe)
+	require.NoError(t, err)
+	require.NoError(t, writer.Close())
+	for _, name := range []string{"file", "link", "link to a pipe"} {
+		_, err = files.OpenOwn(at(name), os.O_WRONLY, fs.ModeNamedPipe)
+		require.ErrorIs(t, err, files.ErrNotOwn, name)
+		require.ErrorContains(t, err, at(name))
+	}
+	_, err = files.OpenOwn(at("missing"), os.O_WRONLY, fs.ModeNamedPipe)
+	require.ErrorIs(t, err, os.ErrNotExist)
+
+	t.Run("nor what is another's", func(t *testing.T) {
+		if os.Geteuid() != 0 {
+			t.Skip("only root has files of others")
+		}
+		require.NoError(t, os.Chown(dir, 1, 1))
+		_, err = files.OpenOwn(at("pipe"), os.O_WRONLY, fs.ModeNamedPipe)
+		require.ErrorIs(t, err, files.ErrNotOwn)
+	})
 }
