@@ -2,6 +2,7 @@ package builds_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/builds"
 )
@@ -98,7 +100,7 @@ func TestLock_GivenBackNamesNobody(t *testing.T) {
 	unlock, err := builds.Lock(t.Context(), path, builds.Holder{Task: "rm q", PID: 7})
 	require.NoError(t, err)
 	unlock()
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(builds.LockRecord(path))
 	require.NoError(t, err)
 	require.Empty(t, data)
 }
@@ -155,4 +157,48 @@ func TestLock_IsGivenBackAtOnceWhileOthersFork(t *testing.T) {
 		require.NoError(t, err)
 		unlock()
 	}
+}
+
+// A lock can be locked by whoever may read it: an application would keep every task
+// waiting, for ever.
+func TestLock_IsOpenToNobodyElse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	// as earlier versions left it
+	require.NoError(t, os.WriteFile(path, nil, 0o644))
+
+	unlock, err := builds.Lock(t.Context(), path, builds.Holder{Task: "rm q", PID: 7})
+
+	require.NoError(t, err)
+	defer unlock()
+	for name, want := range map[string]os.FileMode{path: 0o600, builds.LockRecord(path): 0o644} {
+		info, err := os.Stat(name)
+		require.NoError(t, err)
+		require.Equal(t, want, info.Mode(), name)
+	}
+}
+
+// hold locks a file as no task does, until the test ends.
+func hold(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, 0o644)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	require.NoError(t, unix.Flock(int(f.Fd()), unix.LOCK_SH))
+}
+
+func TestLock_NamesTheProcessThatIsNoTask(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	// what a task that was killed has left is not taken for who holds the lock now
+	require.NoError(t, os.WriteFile(builds.LockRecord(path), fmt.Appendf(nil, `{"task": "rm q", "host": %q, "pid": 1}`, host), 0o644))
+	hold(t, path)
+
+	_, err = builds.Lock(ended(), path, builds.Holder{Task: "up"})
+
+	require.ErrorContains(t, err, fmt.Sprintf("process %d (", os.Getpid()))
+	require.ErrorContains(t, err, "which has not said which task it is, holds "+path)
+	holder, held := builds.Held(path)
+	require.True(t, held)
+	require.Equal(t, builds.Holder{PID: os.Getpid()}, holder)
 }

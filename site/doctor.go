@@ -96,6 +96,7 @@ var siteChecks = []check{
 	// the servers and what they run
 	{"servers", patient.servers},
 	{"keeper", patient.keeper},
+	{"locks", patient.locks},
 	{"dashboard", patient.dashboardAnswers},
 	{"instances", patient.instances},
 	{"strays", patient.strays},
@@ -141,9 +142,9 @@ func (s *Site) Doctor(ctx context.Context) (Diagnosis, error) {
 	if err != nil {
 		return Diagnosis{}, fmt.Errorf("doctor: %w", err)
 	}
-	holder, busy := builds.Held(s.deployFile("lock"))
+	holder, held := builds.Held(s.lockFile())
 	masters := s.stack(stack.Programs{}).Masters()
-	p := patient{Site: s, running: s.withElsewhere(masters.Health()), masters: masters, names: names, busy: busy}
+	p := patient{Site: s, running: s.withElsewhere(masters.Health()), masters: masters, names: names, busy: held && holder.Task != ""}
 	checks := p.checks()
 	found := make([][]Finding, len(checks))
 	var group sync.WaitGroup

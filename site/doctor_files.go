@@ -362,7 +362,7 @@ func (p patient) clock(context.Context) []Finding {
 		}
 	}
 	files, _ := filepath.Glob(p.etc("*"))
-	for _, file := range append(files, p.deployFile("lock")) {
+	for _, file := range append(files, builds.LockRecord(p.lockFile())) {
 		if info, err := os.Lstat(file); err == nil && info.ModTime().After(latest) {
 			latest, where = info.ModTime(), file
 		}

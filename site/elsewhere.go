@@ -88,7 +88,7 @@ func (s *Site) Serve(ctx context.Context) error {
 // not know that all ends here.
 func (s *Site) interruptTask() {
 	holder, held := builds.Held(s.lockFile())
-	if !held {
+	if !held || holder.Task == "" {
 		return
 	}
 	if task, err := proc.Open(holder.PID); err == nil {

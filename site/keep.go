@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -88,7 +89,11 @@ func (s *Site) keepOnce(ctx context.Context) error {
 	}
 	defer changed.Close()
 	// each task writes its name here, and takes it out again
-	if err := changed.Add(s.lockFile()); err != nil {
+	err = changed.Add(builds.LockRecord(s.lockFile()))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = changed.Add(s.deploy) // where the next one makes it
+	}
+	if err != nil {
 		return err
 	}
 	// what ends from here on is noticed, however long it takes to look at the rest
@@ -208,7 +213,7 @@ func (s *Site) mend(ctx context.Context) error {
 // alone does what starts or ends servers while nobody else does. Whoever has the
 // site's lock too has taken that before.
 func (s *Site) alone(ctx context.Context, do func(context.Context) error) error {
-	unlock, err := builds.Lock(ctx, s.deployFile("servers.lock"), s.holder("start or end servers"))
+	unlock, err := builds.Lock(ctx, s.serversLock(), s.holder("start or end servers"))
 	if err != nil {
 		return err
 	}
@@ -269,6 +274,8 @@ func (s *Site) isDown() bool {
 	return err == nil
 }
 
+func (s *Site) serversLock() string { return s.deployFile("servers.lock") }
+
 func (s *Site) keeperLock() string { return s.deployFile("keeper.lock") }
 
 // keeper is the process that keeps the servers, if there is one.
@@ -279,7 +286,7 @@ func (s *Site) keeper() (proc.Process, bool) {
 		return proc.Process{}, false
 	}
 	var locked *builds.LockedError
-	if !errors.As(err, &locked) {
+	if !errors.As(err, &locked) || locked.Holder.Task != keeping {
 		return proc.Process{}, false
 	}
 	p, err := proc.Open(locked.Holder.PID)
@@ -289,7 +296,7 @@ func (s *Site) keeper() (proc.Process, bool) {
 func (s *Site) isKept() bool {
 	holder, held := builds.Held(s.keeperLock())
 	// one that was killed has the lock until the last of its threads has ended
-	return held && isAlive(holder.PID)
+	return held && holder.Task == keeping && isAlive(holder.PID)
 }
 
 // startKeeper starts the keeper where there is none, and anew where it is of

@@ -83,7 +83,7 @@ func (s *Site) locked(ctx context.Context, title string, do func(context.Context
 }
 
 func (s *Site) lock(ctx context.Context, title string) (unlock func(), err error) {
-	path, holder := s.deployFile("lock"), s.holder(title)
+	path, holder := s.lockFile(), s.holder(title)
 	unlock, err = builds.Lock(ended(ctx), path, holder)
 	var locked *builds.LockedError
 	if !errors.As(err, &locked) || locked.Within {

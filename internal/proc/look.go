@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/prometheus/procfs"
 )
@@ -60,8 +61,16 @@ func holderOf(sockets map[string]bool) (Process, bool) {
 // String is how a person finds the process: its pid and its title.
 func (p Process) String() string {
 	const most = 60
-	name := []rune(p.Name())
+	name := []rune(strings.Map(printable, p.Name()))
 	return "process " + strconv.Itoa(p.PID) + " (" + string(name[:min(len(name), most)]) + ")"
+}
+
+// printable leaves out what a terminal would obey: a process may call itself anything.
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return -1
+	}
+	return r
 }
 
 // OutOfMemory counts the processes that the kernel of this machine has killed
