@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/internal/command"
 	"github.com/hadjango/hadjango/internal/usertest"
@@ -36,7 +37,8 @@ func linked(t *testing.T) python.Python {
 }
 
 // cache is one for all tests, because making a virtualenv with pip takes
-// seconds. It begins with what an interruption has left of one.
+// seconds. It begins with what an interruption has left of one, and what somebody
+// who is hostile may have put there: a pipe that nobody writes to.
 var cache struct {
 	sync.Once
 	dir string
@@ -59,6 +61,7 @@ func newHouse(t *testing.T) python.Wheelhouse {
 		cache.dir, err = os.MkdirTemp("", "python")
 		require.NoError(t, err)
 		write(t, filepath.Join(cache.dir, "venv/bin/python"), "half a file")
+		require.NoError(t, unix.Mkfifo(filepath.Join(cache.dir, "venv/complete"), 0o644))
 		require.NoError(t, os.Chmod(cache.dir, 0o755))
 		require.NoError(t, p.User.Own(cache.dir))
 		house := python.Wheelhouse{Python: p, Dir: usertest.Dir(t), Cache: cache.dir, Installed: usertest.OpenDir(t)}

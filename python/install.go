@@ -183,7 +183,10 @@ func describeVenv(venv string) (installation, error) {
 		if err != nil || !entry.Type().IsRegular() || !isWritten(path[len(venv)+1:]) {
 			return err
 		}
-		data, err := os.ReadFile(path)
+		data, err := files.Read(path)
+		if errors.Is(err, files.ErrTooLarge) {
+			return nil // no script is
+		}
 		if below := path[len(venv)+1:]; below == "pyvenv.cfg" || bytes.Contains(data, []byte(venv)) {
 			about.Own = append(about.Own, below)
 		}

@@ -89,7 +89,7 @@ var venvVersion = regexp.MustCompile(`(?m)^version *= *([0-9]+\.[0-9]+)`)
 // VenvVersion is the version of the interpreter that a virtualenv was made
 // with; empty when dir is none.
 func VenvVersion(dir string) string {
-	text, _ := os.ReadFile(filepath.Join(dir, "pyvenv.cfg"))
+	text, _ := files.Read(filepath.Join(dir, "pyvenv.cfg"))
 	if match := venvVersion.FindSubmatch(text); match != nil {
 		return string(match[1])
 	}
@@ -106,15 +106,20 @@ func (p Python) Venv(ctx context.Context, dir string) error {
 // interpreter. An interrupted one, or one of another interpreter, is made again.
 func (p Python) pip(ctx context.Context, dir string) (string, error) {
 	python, complete := filepath.Join(dir, "bin", "python"), filepath.Join(dir, "complete")
-	if of, err := os.ReadFile(complete); err == nil && string(of) == p.Path {
+	if of, err := files.Read(complete); err == nil && string(of) == p.Path {
 		return python, nil
 	}
 	if err := p.run(ctx, "-m", "venv", "--clear", dir); err != nil {
 		return "", err
 	}
-	// the directory is the user's: what lies there could be a link to anywhere
-	return python, files.Write(complete, []byte(p.Path), 0o644)
+	// written by the user, whose directory it is: it could be a link to anywhere by now
+	return python, p.run(ctx, "-c", writeNew, complete, p.Path)
 }
+
+// writeNew writes a text to a file, whatever had its name: venv leaves a pipe there.
+const writeNew = `import os, sys
+os.path.lexists(sys.argv[1]) and os.remove(sys.argv[1])
+open(sys.argv[1], "x").write(sys.argv[2])`
 
 func (p Python) run(ctx context.Context, args ...string) error {
 	return command.Command{Args: append([]string{p.Path}, args...), Dir: "/", Env: environment(), User: p.User, Log: p.Log}.Run(ctx)

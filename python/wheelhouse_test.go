@@ -275,3 +275,13 @@ func must(sum string, err error) string {
 	}
 	return sum
 }
+
+// The cache is the user's, who could put a link in the place of any directory in it.
+func TestFill_WritesIntoTheCacheAsItsUser(t *testing.T) {
+	house := newHouse(t)
+
+	info, err := os.Stat(filepath.Join(house.Cache, "venv/complete"))
+
+	require.NoError(t, err)
+	require.Equal(t, house.Python.User.UID, files.Owner(info))
+}

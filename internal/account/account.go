@@ -216,7 +216,9 @@ func (u User) Append(path string) error {
 	return errors.Join(err, f.Close())
 }
 
-// MkdirAll makes a directory, with its parents, that belongs to the user.
+// MkdirAll makes a directory, with its parents, that belongs to the user. Where
+// the one above is the user's already, nothing is given away but a directory that
+// lies there itself.
 func (u User) MkdirAll(path string, perm fs.FileMode) error {
 	if err := os.MkdirAll(path, perm); err != nil {
 		return err
@@ -224,7 +226,11 @@ func (u User) MkdirAll(path string, perm fs.FileMode) error {
 	if u.IsMe() {
 		return nil
 	}
-	return os.Lchown(path, int(u.UID), int(u.GID))
+	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Chown(int(u.UID), int(u.GID)), dir.Close())
 }
 
 // Owns tells whether the file or directory at path is the user's.

@@ -334,6 +334,22 @@ func TestMkdirAll_DoesNotReplaceAFile(t *testing.T) {
 	require.ErrorIs(t, me(t).MkdirAll(filepath.Join(file, "dir"), 0o755), syscall.ENOTDIR)
 }
 
+func TestMkdirAll_GivesNobodyWhatALinkLeadsTo(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	ours, link, file := filepath.Join(dir, "ours"), filepath.Join(dir, "link"), filepath.Join(dir, "file")
+	require.NoError(t, os.Mkdir(ours, 0o755))
+	require.NoError(t, os.Symlink(ours, link))
+	write(t, file)
+
+	require.Error(t, another(t).MkdirAll(link, 0o755))
+	require.Error(t, another(t).MkdirAll(file, 0o755))
+
+	for _, path := range []string{ours, link, file} {
+		requireOwner(t, me(t), path)
+	}
+}
+
 func needRoot(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {

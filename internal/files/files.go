@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,12 +35,26 @@ func Write(path string, data []byte, perm fs.FileMode) error {
 // is larger than all that are meant not read at all.
 func Read(path string) ([]byte, error) { return read(Open(path)) }
 
+// ErrTooLarge says that a file was not read because of its size.
+var ErrTooLarge = errors.New("larger than 64 MB")
+
 // maxRead is more than any file has that is read as a whole.
 const maxRead = 64 << 20
 
 // Open opens a regular file for reading that somebody else may have put there.
 func Open(path string) (*os.File, error) {
 	return regular(os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0))
+}
+
+// ReadFrom is what a file has from an offset on, or as much of it as the limit is:
+// a log of a user's may be as large as they like.
+func ReadFrom(path string, offset, limit int64) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.NewSectionReader(f, offset, limit))
 }
 
 // ReadIn is Read for a file below a root, which no link leads out of.
@@ -70,14 +83,14 @@ func read(f *os.File, err error) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxRead+1))
 	if err == nil && len(data) > maxRead {
-		err = &fs.PathError{Op: "read", Path: f.Name(), Err: errors.New("larger than 64 MB")}
+		err = &fs.PathError{Op: "read", Path: f.Name(), Err: ErrTooLarge}
 	}
 	return data, err
 }
 
 // ErrNotOwn says that what lies in a directory is not of the kind that is meant,
 // or not of the directory's owner.
-var ErrNotOwn = errors.New("it is a link, of another kind, or not of the owner of its directory")
+var ErrNotOwn = errors.New("a link, another kind of file, or not of the owner of its directory")
 
 // OpenOwn opens a file of the kind in a directory that may be another user's. Who
 // owns a directory may have put there what they like: no link is followed,
@@ -239,8 +252,12 @@ func Remove(path string) error {
 
 // RemoveAll deletes a tree that may hold closed directories, which an ordinary
 // user can only empty after opening them. Some may be too deep for a path: only
-// whether all is gone counts.
+// whether all is gone counts. Root need not open any, and must not: where the tree
+// is a user's a path may lead elsewhere from one moment to the next.
 func RemoveAll(dir string) error {
+	if os.Geteuid() == 0 {
+		return os.RemoveAll(dir)
+	}
 	closed := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() {
 			err = makeWritable(path, entry)
@@ -261,10 +278,13 @@ func makeWritable(dir string, entry fs.DirEntry) error {
 	return os.Chmod(dir, info.Mode().Perm()|0o700)
 }
 
-// Touch notes that a file or directory is used now.
+// Touch notes that a file or directory is used now. Of a link it is the link.
 func Touch(path string) error {
-	now := time.Now()
-	return os.Chtimes(path, now, now)
+	now := []unix.Timespec{{Nsec: unix.UTIME_NOW}, {Nsec: unix.UTIME_NOW}}
+	if err := unix.UtimesNanoAt(unix.AT_FDCWD, path, now, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &fs.PathError{Op: "touch", Path: path, Err: err}
+	}
+	return nil
 }
 
 // SyncDir makes the names in dir durable: a rename is only in memory until the

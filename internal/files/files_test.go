@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -278,4 +279,45 @@ func TestOpenOwn_TakesWhatTheOwnerOfTheDirectoryHasAndNoLink(t *testing.T) {
 		_, err = files.OpenOwn(at("pipe"), os.O_WRONLY, fs.ModeNamedPipe)
 		require.ErrorIs(t, err, files.ErrNotOwn)
 	})
+}
+
+// Root may empty a closed directory as it is: its path may be a link to anywhere
+// by the time that it would be opened.
+func TestRemoveAll_ByRootOpensNothing(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("an ordinary user must open it")
+	}
+	dir := filepath.Join(t.TempDir(), "tree")
+	closed := filepath.Join(dir, "closed")
+	require.NoError(t, os.MkdirAll(filepath.Join(closed, "full"), 0o755))
+	require.NoError(t, os.Chmod(closed, 0o077))
+	held, err := os.Open(closed)
+	require.NoError(t, err)
+	defer held.Close()
+
+	require.NoError(t, files.RemoveAll(dir))
+
+	require.NoDirExists(t, dir)
+	info, err := held.Stat()
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o077), info.Mode().Perm())
+}
+
+func TestTouch_FollowsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	outside, link := filepath.Join(dir, "outside"), filepath.Join(dir, "link")
+	require.NoError(t, os.WriteFile(outside, nil, 0o644))
+	require.NoError(t, os.Symlink(outside, link))
+	long := time.Unix(1, 0)
+	require.NoError(t, os.Chtimes(outside, long, long))
+
+	require.NoError(t, files.Touch(link))
+
+	info, err := os.Stat(outside)
+	require.NoError(t, err)
+	require.Equal(t, long, info.ModTime())
+	require.NoError(t, files.Touch(outside))
+	info, err = os.Stat(outside)
+	require.NoError(t, err)
+	require.NotEqual(t, long, info.ModTime())
 }

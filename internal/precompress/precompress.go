@@ -30,6 +30,9 @@ const Suffix = ".gz"
 // minSize is that of a file which fits into one packet compressed or not.
 const minSize = 512
 
+// maxSize is more than a page loads; a file of holes would take for ever.
+const maxSize = 64 << 20
+
 // extensions are those of formats that are not compressed already.
 var extensions = map[string]bool{
 	".css": true, ".js": true, ".mjs": true, ".cjs": true, ".map": true, ".json": true, ".webmanifest": true, ".geojson": true,
@@ -86,7 +89,7 @@ func compressible(dir fs.FS) ([]file, error) {
 			return err
 		}
 		info, err := entry.Info()
-		if err == nil && info.Size() >= minSize {
+		if err == nil && info.Size() >= minSize && info.Size() <= maxSize {
 			found = append(found, file{name, info})
 		}
 		return err

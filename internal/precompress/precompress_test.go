@@ -66,6 +66,18 @@ func TestDir_CompressesWhatShrinks(t *testing.T) {
 }
 
 // Two builds of the same files have the same copies, so that they can share them.
+// A file of holes takes no room, and to compress it takes for ever.
+func TestDir_PassesOverWhatIsLargerThanAPage(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "holes.css"), "")
+	require.NoError(t, os.Truncate(filepath.Join(dir, "holes.css"), 8<<40))
+
+	report, err := precompress.Dir(t.Context(), dir)
+
+	require.NoError(t, err)
+	require.Zero(t, report.Files)
+}
+
 func TestDir_GivesTheSameCopyAgain(t *testing.T) {
 	one, two := filepath.Join(t.TempDir(), "a.css"), filepath.Join(t.TempDir(), "b.css")
 	then := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
