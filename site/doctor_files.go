@@ -27,7 +27,7 @@ func (p patient) room(context.Context) []Finding {
 	if err := p.writable(); err != nil {
 		return []Finding{{
 			Severity: Problem, What: first(err), Where: p.deploy, Why: "no task can change anything",
-			Mend: "mount -o remount,rw " + p.deploy,
+			Mend: "mount -o remount,rw " + shellquote.Join(p.deploy),
 		}}
 	}
 	dir := p.root
@@ -282,7 +282,8 @@ func (p patient) isLeft(path string) bool {
 }
 
 // isOthers tells whether a directory is large, and written by others than tasks:
-// uploads, node modules, and what pip and npm keep, but for the mark beside pip.
+// uploads, the application's data, node modules, and what pip and npm keep, but
+// for the mark beside pip.
 func (p patient) isOthers(dir string) bool {
 	pip := filepath.Join(p.cache(), "venv")
 	switch filepath.Dir(dir) {
@@ -291,7 +292,7 @@ func (p patient) isOthers(dir string) bool {
 	case p.cache():
 		return dir != pip
 	}
-	return dir == p.media()
+	return dir == p.media() || dir == p.data()
 }
 
 func skipDir(entry fs.DirEntry) error {
@@ -409,13 +410,13 @@ func (p patient) mode(l location, path string) []Finding {
 	switch mode := fs.FileMode(stat.Mode).Perm(); {
 	case stat.Uid != owner && !l.givenAway():
 		f.What = fmt.Sprintf("%s belongs to user %d and not to %d", p.short(path), stat.Uid, owner)
-		f.Mend = fmt.Sprintf("chown %d %s", owner, path)
+		f.Mend = fmt.Sprintf("chown %d %s", owner, shellquote.Join(path))
 	case mode&^perm&^l.spared() != 0:
 		f.What = fmt.Sprintf("%s is open to more than it should be (%03o, not %03o)", p.short(path), mode, perm)
-		f.Mend = fmt.Sprintf("chmod %03o %s", perm, path)
+		f.Mend = fmt.Sprintf("chmod %03o %s", perm, shellquote.Join(path))
 		if l.owner == shared && !p.user.IsMe() && stat.Gid != p.user.GID {
 			// closed to others, it would be closed to the user too
-			f.Mend = fmt.Sprintf("chgrp %d %s && %s", p.user.GID, path, f.Mend)
+			f.Mend = fmt.Sprintf("chgrp %d %s && %s", p.user.GID, shellquote.Join(path), f.Mend)
 		}
 	default:
 		return nil
@@ -457,7 +458,7 @@ func (p patient) obeyed() []Finding {
 		}
 		found = append(found, Finding{
 			Severity: Problem, What: fmt.Sprintf("%s can be changed by %s, who runs the project's code", path, p.user.Name), Where: path,
-			Why: "root does what it says: that code could become root", Mend: fmt.Sprintf("chown root %s && chmod go-w %s", path, path),
+			Why: "root does what it says: that code could become root", Mend: fmt.Sprintf("chown root %s && chmod go-w %[1]s", shellquote.Join(path)),
 		})
 	}
 	return found
@@ -480,6 +481,7 @@ func (p patient) changeable(ctx context.Context, name builds.Name) []Finding {
 }
 
 func (p patient) sealCommand(dir string) string {
+	dir = shellquote.Join(dir)
 	if p.user.IsMe() {
 		return "chmod -R o-w " + dir
 	}

@@ -105,7 +105,7 @@ func TestDoctor_FindsWhatIsWrongOnDisk(t *testing.T) {
 			s.write("deploy/etc/.nginx.conf.tmp-123", "")
 			s.write("deploy/builds/a/uwsgi.d/.env.json.tmp-9", "")
 			s.write("deploy/builds/.trash-7/q/app.py", "")
-			s.write("deploy/data/.x'$(touch canary) ;\x1b[2J.tmp-1", "")
+			s.write("deploy/run/.x'$(touch canary) ;\x1b[2J.tmp-1", "")
 			s.write("deploy/builds/a/.hadjango-share.tmp/7", "")
 			s.write("deploy/deps/cache/venv/.complete.tmp-8", "")
 			require.NoError(t, os.Symlink("nowhere", path("run/.live.sock.tmp-123")))
