@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hadjango/hadjango/internal/command"
+	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/lines"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/internal/watch"
@@ -32,9 +33,9 @@ func (s Stack) upEmperor(ctx context.Context, e Emperor, report Report) error {
 }
 
 func (s Stack) startEmperor(ctx context.Context, e Emperor) error {
-	// a socket left by a dead emperor would answer nobody, but a file there
-	// must not be taken for the new one's
-	if err := os.Remove(e.Stats); err != nil && !errors.Is(err, os.ErrNotExist) {
+	// what a dead emperor has left must not be taken for the new one's; and on a pipe
+	// that the application has put there uWSGI would wait for a reader
+	if err := errors.Join(os.RemoveAll(e.Stats), os.RemoveAll(e.PIDFile)); err != nil {
 		return err
 	}
 	ended, err := command.Server{
@@ -59,8 +60,12 @@ func waitServer(ctx context.Context, socket, log string, ended <-chan error) err
 
 // lastWords is the end of a log.
 func lastWords(log string) string {
-	const most = 8
-	data, _ := os.ReadFile(log)
+	const most, part = 8, 16 << 10
+	from := int64(0)
+	if info, err := os.Stat(log); err == nil {
+		from = max(0, info.Size()-part)
+	}
+	data, _ := files.ReadFrom(log, from, part)
 	return lines.Indent(lines.Last(string(data), most))
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hadjango/hadjango/internal/command"
+	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/internal/watch"
 )
@@ -165,13 +166,11 @@ func (s Stack) ReloadNginx(ctx context.Context) error {
 // refusal is what nginx has written to its log, since it was asked to reload,
 // about why it does not: some things its own test does not find.
 func (s Stack) refusal(before os.FileInfo) string {
-	data, err := os.ReadFile(s.Nginx.ErrorLog)
-	if err != nil {
-		return ""
+	from := int64(0)
+	if now, err := os.Stat(s.Nginx.ErrorLog); err == nil && before != nil && before.Size() <= now.Size() {
+		from = before.Size()
 	}
-	if before != nil && before.Size() <= int64(len(data)) {
-		data = data[before.Size():]
-	}
+	data, _ := files.ReadFrom(s.Nginx.ErrorLog, from, maxLog)
 	for line := range strings.Lines(string(data)) {
 		if strings.Contains(line, "[emerg]") {
 			return strings.TrimSpace(line)
@@ -179,6 +178,9 @@ func (s Stack) refusal(before os.FileInfo) string {
 	}
 	return ""
 }
+
+// maxLog is as much of a log as is looked at in one go.
+const maxLog = 1 << 20
 
 // ErrNginxDown says that nginx does not run.
 var ErrNginxDown = errors.New("nginx does not run: start the servers with mage up")

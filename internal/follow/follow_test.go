@@ -91,3 +91,24 @@ func TestLog_GoesOnAfterItWasEmptied(t *testing.T) {
 
 	requireLines(t, log, "2")
 }
+
+// Who writes the log may make a hole in it that is larger than any line.
+func TestLog_GoesOnBehindAHole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	write := writer(t, path)
+	log := open(t, path, 0)
+	write("one\n")
+	requireLines(t, log, "one")
+	require.NoError(t, os.Truncate(path, 4+8<<20))
+	write("\ntwo\n")
+
+	for range 3 {
+		lines, err := log.Lines()
+		require.NoError(t, err)
+		if len(lines) > 0 {
+			require.Equal(t, "two", lines[len(lines)-1])
+			return
+		}
+	}
+	require.Fail(t, "what is behind the hole was not read")
+}
