@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -187,9 +188,19 @@ func holderOf(path string) Holder {
 func holderAs(path string, pid int) Holder {
 	holder := readHolder(path)
 	if pid != 0 && holder.PID != pid && (holder.PID == 0 || holder.Host == hostname()) {
-		return Holder{PID: pid}
+		return Holder{PID: flocker(path, pid)}
 	}
 	return holder
+}
+
+// flocker is who has a lock now that a process with the pid took, which may have
+// ended since, and have left it to what it has started.
+func flocker(path string, pid int) int {
+	holders, _ := proc.Flockers(path)
+	if len(holders) == 0 || slices.ContainsFunc(holders, func(p proc.Process) bool { return p.PID == pid }) {
+		return pid
+	}
+	return holders[0].PID
 }
 
 func readHolder(path string) Holder {

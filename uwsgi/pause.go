@@ -172,11 +172,8 @@ func command(ctx context.Context, fifo, letter string) error {
 // application may have put a link to a file of somebody else's in the fifo's place.
 func writeFIFO(fifo, letter string) error {
 	f, err := files.OpenOwn(fifo, os.O_WRONLY, fs.ModeNamedPipe)
-	if errors.Is(err, files.ErrNotOwn) {
-		return fmt.Errorf("%w: the instance hears nobody, and only mage down ends it; mage up starts it again", err)
-	}
 	if err != nil {
-		return err
+		return mendable(err)
 	}
 	_, err = f.WriteString(letter)
 	return errors.Join(err, f.Close())

@@ -25,7 +25,7 @@ func TestCommand_IsWrittenIntoAFifoOnly(t *testing.T) {
 		err := command(t.Context(), fifo, "q")
 
 		require.ErrorIs(t, err, files.ErrNotOwn)
-		require.ErrorContains(t, err, "only mage down ends it")
+		require.ErrorContains(t, err, "mage down and mage up")
 		for _, file := range []string{outside, fifo} {
 			data, err := os.ReadFile(file)
 			require.NoError(t, err)

@@ -3,12 +3,14 @@ package uwsgi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/hadjango/hadjango/internal/files"
 	"github.com/hadjango/hadjango/internal/proc"
 )
 
@@ -238,9 +240,18 @@ func readStats(ctx context.Context, socket string, into any) (owner uint32, err 
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read stats %s: %w", socket, err)
+		return 0, fmt.Errorf("read stats %s: %w", socket, mendable(err))
 	}
 	return owner, nil
+}
+
+// mendable says what to do where something has been put in the place of what an
+// instance listens at.
+func mendable(err error) error {
+	if errors.Is(err, files.ErrNotOwn) {
+		return fmt.Errorf("%w: mage down and mage up bring back the instance's own", err)
+	}
+	return err
 }
 
 // over tells whether ctx has ended. A connection notices the deadline of its
