@@ -182,7 +182,7 @@ func TestHostileTemplates_AreRefused(t *testing.T) {
 
 		require.ErrorContains(t, err, bad.said, bad.what)
 		require.ErrorContains(t, err, "is not taken: ", bad.what)
-		require.Empty(t, s.allProcesses(), bad.what)
+		s.eventually(func(s testSite) bool { return len(s.allProcesses()) == 0 }, bad.what)
 		s.requireNoCanary()
 		require.NoError(t, os.RemoveAll(filepath.Join(s.dir, "conf")))
 		table += fmt.Sprintf("| %s | `%s` |\n", bad.what, bad.said)

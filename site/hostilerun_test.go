@@ -164,7 +164,7 @@ func TestDoctor_OffersNoNameThatAShellObeys(t *testing.T) {
 	s := newTestSite(t, "")
 	require.NoError(t, s.Init(t.Context()))
 	s.write("deploy/data/.database.tmp-1", "")
-	s.requireWell()
+	s.awaitWell(t)
 	for name, said := range map[string]string{"q.$(touch pwned)": "1 socket of q", ".$(touch pwned).tmp-1": "1 leftover"} {
 		path := filepath.Join(s.deploy(), "run", name)
 		require.NoError(t, syscall.Mkfifo(path, 0o600))
@@ -174,7 +174,7 @@ func TestDoctor_OffersNoNameThatAShellObeys(t *testing.T) {
 		require.NoFileExists(t, path)
 		require.NoFileExists(t, filepath.Join(s.dir, "pwned"))
 	}
-	s.requireWell()
+	s.awaitWell(t)
 }
 
 func TestDoctor_NamesWhoHoldsALockAndIsNoTask(t *testing.T) {
@@ -189,5 +189,5 @@ func TestDoctor_NamesWhoHoldsALockAndIsNoTask(t *testing.T) {
 	// a child of another test may have it too, for a moment
 	require.Regexp(t, fmt.Sprintf(`^kill -9 .*\b%d\b`, os.Getpid()), found.Mend)
 	require.NoError(t, lock.Close())
-	s.requireWell()
+	s.awaitWell(t)
 }
