@@ -48,7 +48,7 @@ type Intent struct {
 	// another's by the time it is read.
 	Started uint64 `json:"started,omitempty"`
 	// Before is what there was: the way back.
-	Before State `json:"before"`
+	Before State `json:"before,omitzero"`
 	// Settles is the ID of a task that was cut short and that this one ends,
 	// and Undoes tells that it does so by taking it back.
 	Settles string `json:"settles,omitempty"`

@@ -186,6 +186,25 @@ func TestDashboard_NamesNoPathOfTheMachine(t *testing.T) {
 	require.NotContains(t, text, filepath.Base(s.dir))
 }
 
+// Queries are hidden in what tasks have asked for, too, and so is what a build has
+// answered them.
+func TestDashboard_TellsNoSecretOfATaskThatFailed(t *testing.T) {
+	s := newTestSite(t, "health: /fail?token=SEKRET\n")
+	s.write("project/app.py", appWith(`    if path == "/fail":
+        start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
+        return [b"x SEKRET"]
+`))
+	s.kept()
+	s.call("up")
+	s.call("createBuild a")
+	require.ErrorContains(t, s.Stage(t.Context(), "a"), "SEKRET")
+
+	status, text := s.statusJSON()
+
+	require.Contains(t, status.Journal[0].Error, "/fail (Host: live.localhost): 500 Internal Server Error (1 of 1 request")
+	require.NotContains(t, text, "SEKRET")
+}
+
 func TestDashboard_ShowsWhatIsAskedForAndNoQuery(t *testing.T) {
 	s := newTestSite(t, "")
 	s.kept()

@@ -21,7 +21,8 @@ import (
 // Observer looks at a site again and again. It keeps what rates need, and reads
 // seldom what is expensive.
 type Observer struct {
-	site *Site
+	site   *Site
+	redact redactor
 	// limit is how long a look waits for whom it asks; 0 for as long as they may take.
 	limit time.Duration
 	// looking is held by who looks.
@@ -56,7 +57,7 @@ type memoryUse struct {
 // whom it asks, whatever hangs; 0 is for as long as they may take.
 func (s *Site) Observe(limit time.Duration) *Observer {
 	return &Observer{
-		site: s, limit: limit, seen: map[builds.Name]*seen{},
+		site: s, redact: s.redactor(), limit: limit, seen: map[builds.Name]*seen{},
 		tree:   seldom[string, proc.Tree]{every: memoryEvery},
 		memory: seldom[builds.Name, memoryUse]{every: memoryEvery}, files: seldom[filesKey, filesUse]{every: filesEvery},
 	}
@@ -105,21 +106,22 @@ func (o *Observer) Look(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	status := o.site.frame(records)
+	status := o.frame(records)
 	status.Builds = o.lookAt(ctx, names)
 	return status, nil
 }
 
 // frame is all of a status but the builds.
-func (s *Site) frame(records []builds.Record) Status {
+func (o *Observer) frame(records []builds.Record) Status {
+	s := o.site
 	status := Status{
 		Time: time.Now().Truncate(time.Millisecond), Servers: s.health(), Kept: s.isKept(),
 		LiveURL: s.url(builds.Live), StageURL: s.url(builds.Stage),
-		HalfDone: s.halfDoneOf(records), Journal: []Past{},
+		HalfDone: o.redact.halfDone(s.halfDoneOf(records)), Journal: []Past{},
 	}
 	status.DashboardURL = strings.TrimSuffix(status.LiveURL, "/") + DashboardPath
 	for _, r := range records[:min(statusJournal, len(records))] {
-		status.Journal = append(status.Journal, Past{s.withoutPaths(r), s.running(r)})
+		status.Journal = append(status.Journal, Past{o.redact.record(r), s.running(r)})
 	}
 	return status
 }

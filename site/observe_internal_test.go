@@ -166,24 +166,6 @@ func TestObserver_SaysThatTheVassalHasDied(t *testing.T) {
 	require.Equal(t, Active, a.State, "its workers answer what is left")
 }
 
-func TestStatus_HasNoPathOfThisMachine(t *testing.T) {
-	s := recordedSite(t, map[builds.Name]string{"a": "busy.json", "b": ""})
-	entry, err := s.journal.Begin(builds.Intent{Task: "activate", Args: []string{s.root + "/x", "b"}})
-	require.NoError(t, err)
-	entry.Step("copy "+s.root+"/y", time.Second, "open "+s.root+": denied")
-	require.NoError(t, entry.End(builds.Outcome{
-		Result: builds.Failed, Error: "see " + s.log("b.zerg.log") + " and /usr/lib/python3/dist-packages/x.py, asked for http://live.localhost/a/b",
-	}))
-
-	text, err := json.Marshal(look(t, s.Observe(300*time.Millisecond)))
-
-	require.NoError(t, err)
-	require.NotContains(t, string(text), s.root)
-	require.NotContains(t, string(text), "/usr/")
-	require.Contains(t, string(text), "see deploy/logs/b.zerg.log and …/x.py, asked for http://live.localhost/a/b")
-	require.NotContains(t, string(text), os.TempDir()+"/")
-}
-
 func TestStatus_SaysWhatToDoAboutWhatIsHalfDone(t *testing.T) {
 	s := recordedSite(t, nil)
 	_, err := s.journal.Begin(builds.Intent{Task: "stage", Args: []string{"b"}})

@@ -13,6 +13,7 @@ import (
 	"github.com/hadjango/hadjango/internal/account"
 	"github.com/hadjango/hadjango/internal/command"
 	"github.com/hadjango/hadjango/internal/proc"
+	"github.com/hadjango/hadjango/warmup"
 )
 
 // task is one verb that changes something, under way.
@@ -202,33 +203,38 @@ func moved(intent builds.Intent, after builds.State) (from, to builds.Name) {
 	return "", name
 }
 
-// brief is an error without the arguments of the programs that failed, which
-// may be secrets. What they printed stands on later lines, and the journal
-// keeps the first one.
+// brief is an error without what may be secret: the arguments of the programs that
+// failed, and what a build answered. What they printed stands on later lines, and
+// the journal keeps the first one.
 func brief(err error) string {
 	if err == nil {
 		return ""
 	}
 	text := err.Error()
-	for _, args := range argumentsIn(err) {
-		text = strings.ReplaceAll(text, strings.Join(args, " "), filepath.Base(args[0]))
-	}
+	eachBranch(err, func(err error) {
+		switch e := err.(type) {
+		case *command.Error:
+			text = strings.ReplaceAll(text, strings.Join(e.Args, " "), filepath.Base(e.Args[0]))
+		case *warmup.Error:
+			silent := *e
+			silent.Body = ""
+			text = strings.ReplaceAll(text, e.Error(), silent.Error())
+		}
+	})
 	return text
 }
 
-// argumentsIn finds the argument lists in all branches of an error.
-func argumentsIn(err error) (all [][]string) {
+// eachBranch does something with an error and all that it wraps.
+func eachBranch(err error, do func(error)) {
+	do(err)
 	switch e := err.(type) {
-	case *command.Error:
-		return [][]string{e.Args}
 	case interface{ Unwrap() error }:
-		return argumentsIn(e.Unwrap())
+		eachBranch(e.Unwrap(), do)
 	case interface{ Unwrap() []error }:
 		for _, branch := range e.Unwrap() {
-			all = append(all, argumentsIn(branch)...)
+			eachBranch(branch, do)
 		}
 	}
-	return all
 }
 
 // Past is a task of the history.
