@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 
@@ -32,7 +33,7 @@ var (
 	halfDone = describe("task_half_done", "Whether a task was cut short and nobody has finished it or taken it back.")
 
 	buildInfo     = describe("build_info", "A build: its pointer (live, stage or none), its state and its tag; always 1.", "build", "pointer", "state", "tag")
-	buildTrouble  = describe("build_trouble", "Whether something of the build could not be looked at, because it hangs or has died.", "build")
+	buildTrouble  = describe("build_trouble", "Whether something of the build could not be looked at or does not run, because it hangs or has died.", "build")
 	buildRequests = describe("build_requests_total", "Requests that the build's workers have answered since their masters started.", "build")
 	buildRunning  = describe("build_response_seconds_total", "Time that the build's workers have spent on those requests.", "build")
 	buildQueue    = describe("build_listen_queue", "Connections that wait for a worker of the build.", "build")
@@ -71,15 +72,15 @@ func (c collector) Collect(metrics chan<- prometheus.Metric) {
 
 func collectBuild(metrics chan<- prometheus.Metric, b site.BuildStatus) {
 	name := string(b.Name)
-	running := 0.0
 	for _, w := range b.Workers {
-		running += w.RunningSeconds
 		collectWorker(metrics, w, name)
 	}
-	gauge(metrics, buildInfo, 1, name, b.Pointer, string(b.State), b.Tag)
+	gauge(metrics, buildInfo, 1, name, cmp.Or(b.Pointer, "none"), string(b.State), b.Tag)
 	gauge(metrics, buildTrouble, number(b.Trouble != ""), name)
-	counter(metrics, buildRequests, float64(b.Requests), name)
-	counter(metrics, buildRunning, running, name)
+	if !b.Uncounted {
+		counter(metrics, buildRequests, float64(b.Requests), name)
+		counter(metrics, buildRunning, b.ResponseSeconds, name)
+	}
 	for description, value := range map[*prometheus.Desc]float64{
 		buildQueue: float64(b.ListenQueue), buildQueueMax: float64(b.ListenQueueMax),
 		buildReady: float64(b.WorkersReady), buildBusy: float64(b.WorkersBusy), buildWorkers: float64(b.WorkersMax),
@@ -95,8 +96,8 @@ func collectWorker(metrics chan<- prometheus.Metric, w site.WorkerStatus, build 
 	counter(metrics, workerRequests, float64(w.Requests), labels...)
 	counter(metrics, workerRunning, w.RunningSeconds, labels...)
 	counter(metrics, workerExceptions, float64(w.Exceptions), labels...)
-	gauge(metrics, workerMemory, float64(w.MemoryBytes), labels...)
-	if !w.Started.IsZero() {
+	if w.PID != 0 {
+		gauge(metrics, workerMemory, float64(w.MemoryBytes), labels...)
 		gauge(metrics, workerStart, float64(w.Started.Unix()), labels...)
 	}
 }

@@ -126,15 +126,28 @@ func (o *Observer) frame(records []builds.Record) Status {
 	return status
 }
 
+// emperors tell what they run. They are asked once a look, beside the builds.
+type emperors struct{ vassals, zergs func() (uwsgi.Census, error) }
+
+func (s *Site) emperors(ctx context.Context) emperors {
+	return emperors{
+		sync.OnceValues(func() (uwsgi.Census, error) { return s.vassals.Census(ctx) }),
+		sync.OnceValues(func() (uwsgi.Census, error) { return s.zergs.Census(ctx) }),
+	}
+}
+
 func (o *Observer) lookAt(ctx context.Context, names []builds.Name) []BuildStatus {
 	found := make([]BuildStatus, len(names))
 	before := o.seen
 	o.seen = map[builds.Name]*seen{}
+	emperors := o.site.emperors(ctx)
 	var group sync.WaitGroup
+	group.Go(func() { _, _ = emperors.vassals() })
+	group.Go(func() { _, _ = emperors.zergs() })
 	for i, name := range names {
 		seen := cmp.Or(before[name], &seen{})
 		o.seen[name] = seen
-		group.Go(func() { found[i] = o.buildStatus(ctx, name, seen) })
+		group.Go(func() { found[i] = o.buildStatus(ctx, name, seen, emperors) })
 	}
 	group.Wait()
 	o.memory.forget()
@@ -142,7 +155,7 @@ func (o *Observer) lookAt(ctx context.Context, names []builds.Name) []BuildStatu
 	return found
 }
 
-func (o *Observer) buildStatus(ctx context.Context, name builds.Name, seen *seen) BuildStatus {
+func (o *Observer) buildStatus(ctx context.Context, name builds.Name, seen *seen, emperors emperors) BuildStatus {
 	s := o.site
 	manifest, err := s.store.Manifest(name)
 	port, _ := builds.Endpoint{Build: name}.Port(s.config.Port)
@@ -152,7 +165,7 @@ func (o *Observer) buildStatus(ctx context.Context, name builds.Name, seen *seen
 	if p, ok := s.store.PointerTo(name); ok {
 		b.Pointer = p.String()
 	}
-	o.lookAtProcesses(ctx, &b, seen)
+	o.lookAtProcesses(ctx, &b, seen, emperors)
 	files := o.files.get(ctx, filesKey{name, manifest.Created.UnixNano(), manifest.Complete}, func() (use filesUse) {
 		use.size, use.shared = diskUsage(s.store.Path(name), s.static(name))
 		return use
@@ -171,6 +184,9 @@ type reading struct {
 	slot     string
 	instance uwsgi.Instance
 	err      error
+	// late is for how long the instance has owed an answer, where another one from
+	// before is in its place.
+	late time.Duration
 }
 
 // hangs tells whether somebody listens who does not answer as they should.
@@ -195,43 +211,72 @@ func (s *Site) readInstances(ctx context.Context, name builds.Name) (vassal read
 	return vassal, zergs
 }
 
-func (o *Observer) lookAtProcesses(ctx context.Context, b *BuildStatus, seen *seen) {
+func (o *Observer) lookAtProcesses(ctx context.Context, b *BuildStatus, seen *seen, emperors emperors) {
 	vassal, zergs := o.site.readInstances(ctx, b.Name)
+	now := time.Now()
+	seen.recall(zergs, now)
 	if vassal.err == nil || vassal.hangs() {
 		b.State = Idle
 	}
-	b.Trouble = o.site.troubleOf(b.Name, vassal, zergs)
+	b.Trouble = o.site.troubleOf(b.Name, vassal, zergs, emperors)
 	if b.State == Stopped && len(zergs) == 0 {
 		return
 	}
 	o.lookAtQueue(b, vassal)
 	memory := o.memory.get(ctx, b.Name, func() memoryUse { return memoryUseOf(append(zergs, vassal), o.processes()) })
 	b.MemoryBytes = memory.sum
-	now := time.Now()
 	for _, zerg := range zergs {
 		b.add(zerg, memory, seen, now)
 	}
 	if !o.site.config.Dashboard.Queries {
 		b.hideQueries()
 	}
-	b.Requests, b.RequestsPerSecond, b.AverageResponseSeconds = seen.rates(zergs, now)
+	served := seen.rates(zergs, now)
+	b.Requests, b.ResponseSeconds, b.Uncounted = served.requests, seconds(served.micros), served.unknown
+	b.RequestsPerSecond, b.AverageResponseSeconds = served.perSecond, served.average
 }
 
-// troubleOf says what of a build could not be looked at, in words for who may not
-// know this machine.
-func (s *Site) troubleOf(name builds.Name, vassal reading, zergs []reading) string {
+// troubleOf says what of a build could not be looked at or does not run, in words
+// for who may not know this machine.
+func (s *Site) troubleOf(name builds.Name, vassal reading, zergs []reading, emperors emperors) string {
 	var troubles []string
 	if vassal.hangs() {
 		troubles = append(troubles, "the vassal's stats socket does not answer")
+	} else if trouble := ruled(emperors.vassals, s.vassal(name)); trouble != "" {
+		troubles = append(troubles, "the vassal, which holds the sockets, "+trouble)
 	} else if _, err := os.Lstat(s.vassal(name).Link); vassal.err != nil && err == nil {
 		troubles = append(troubles, "the vassal, which holds the sockets, does not run")
 	}
 	for _, zerg := range zergs {
-		if zerg.hangs() {
+		if trouble := ruled(emperors.zergs, s.zerg(name, zerg.slot)); trouble != "" {
+			troubles = append(troubles, "the workers' master "+trouble)
+		} else if zerg.late > 0 {
+			troubles = append(troubles, fmt.Sprintf("the workers' stats socket does not answer: what is shown of them is %.0f s old", zerg.late.Seconds()))
+		} else if zerg.hangs() {
 			troubles = append(troubles, "the workers' stats socket does not answer: they start, or hang")
 		}
 	}
 	return strings.Join(troubles, "; ")
+}
+
+// wakeLimit is how long an emperor may take to see a link.
+const wakeLimit = 3 * time.Second
+
+// ruled says what an emperor has to say of an instance that it is to run.
+func ruled(emperor func() (uwsgi.Census, error), unit uwsgi.Unit) string {
+	link, err := os.Lstat(unit.Link)
+	census, failed := emperor()
+	if err != nil || failed != nil {
+		return ""
+	}
+	t, found := census.Trouble(unit)
+	switch {
+	case t.Tries > 0:
+		return fmt.Sprintf("dies again and again: attempt %d, next in %.0f s", t.Tries, t.Next.Seconds())
+	case found && t.Ending == 0 && time.Since(link.ModTime()) > wakeLimit:
+		return "is linked, but its emperor does not run it"
+	}
+	return ""
 }
 
 // lookAtQueue takes the longest of the queues: nginx uses one of the sockets.
@@ -281,10 +326,15 @@ func (b *BuildStatus) add(zerg reading, memory memoryUse, seen *seen, now time.T
 	for i, w := range zerg.instance.Workers {
 		// one that was never started has no number
 		w.ID = i + 1
-		b.Workers = append(b.Workers, workerStatus(zerg.slot, w, b.Tag, memory, seen, now))
+		status := workerStatus(zerg.slot, w, b.Tag, memory, seen, now)
+		b.Workers = append(b.Workers, status)
+		if status.State != WorkerGone && w.Ready() {
+			b.WorkersReady++
+		}
+		if status.State == WorkerBusy {
+			b.WorkersBusy++
+		}
 	}
-	b.WorkersReady += len(zerg.instance.Ready())
-	b.WorkersBusy += len(zerg.instance.Busy())
 	b.WorkersMax += len(zerg.instance.Workers)
 	if b.WorkersReady > 0 {
 		b.State = Active

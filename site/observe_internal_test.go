@@ -1,6 +1,7 @@
 package site
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/config"
+	"github.com/hadjango/hadjango/internal/golden"
 	"github.com/hadjango/hadjango/uwsgi"
 )
 
@@ -41,8 +43,8 @@ func recordedSite(t *testing.T, zergs map[builds.Name]string) *Site {
 		for _, link := range []string{s.vassal(name).Link, s.zerg(name, slots[0]).Link} {
 			require.NoError(t, os.WriteFile(link, nil, 0o644))
 		}
-		answerStats(t, s.vassal(name).Stats, "vassal.json")
-		answerStats(t, s.zerg(name, slots[0]).Stats, zerg)
+		answerStats(t, s, s.vassal(name).Stats, "vassal.json")
+		answerStats(t, s, s.zerg(name, slots[0]).Stats, zerg)
 	}
 	return s
 }
@@ -50,8 +52,9 @@ func recordedSite(t *testing.T, zergs map[builds.Name]string) *Site {
 var pids = regexp.MustCompile(`"pid": [1-9][0-9]*`)
 
 // answerStats lets a socket say what was recorded, of processes that live.
-func answerStats(t *testing.T, socket, recorded string) {
+func answerStats(t *testing.T, s *Site, socket, recorded string) {
 	t.Helper()
+	_ = os.Remove(socket)
 	listener, err := net.Listen("unix", socket)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
@@ -61,6 +64,7 @@ func answerStats(t *testing.T, socket, recorded string) {
 	data, err := os.ReadFile(filepath.Join("testdata/stats", recorded))
 	require.NoError(t, err)
 	data = pids.ReplaceAll(data, []byte(`"pid": `+strconv.Itoa(os.Getpid())))
+	data = bytes.ReplaceAll(data, []byte("/srv/shop"), []byte(s.root))
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -156,6 +160,128 @@ func TestObserver_WhatHangsCostsItsOwnBuildOnly(t *testing.T) {
 	require.Empty(t, hung.Workers)
 }
 
+// Each recording is made into status.json, which testdata/status holds without
+// what is of the machine and the moment.
+func TestStatus_OfWhatWasRecorded(t *testing.T) {
+	for name, recorded := range map[string]struct{ vassal, first, second, emperor string }{
+		"busy":     {first: "busy.json"},
+		"paused":   {first: "paused.json"},
+		"starting": {first: "starting.json"},
+		"full":     {first: "full.json", vassal: "tcp.json"},
+		"restart":  {first: "full.json", second: "second.json"},
+		"dies":     {emperor: "zergs.json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := recordedSite(t, map[builds.Name]string{"b": recorded.first})
+			if recorded.vassal != "" {
+				answerStats(t, s, s.vassal("b").Stats, recorded.vassal)
+			}
+			if recorded.second != "" {
+				second := s.zerg("b", slots[1])
+				require.NoError(t, os.WriteFile(second.Link, nil, 0o644))
+				answerStats(t, s, second.Stats, recorded.second)
+			}
+			if recorded.emperor != "" {
+				require.NoError(t, os.Remove(s.zerg("b", slots[0]).Stats))
+				answerStats(t, s, s.zergs.Stats, recorded.emperor)
+				answerStats(t, s, s.vassals.Stats, "vassals.json")
+			}
+			text, err := json.MarshalIndent(timeless(look(t, s.Observe(time.Minute))), "", " ")
+			require.NoError(t, err)
+			golden.Require(t, "status/"+name+".json", string(text)+"\n")
+		})
+	}
+}
+
+// timeless is a status without what differs from one look, and one machine, to another.
+func timeless(status Status) Status {
+	status.Time = time.Time{}
+	for i := range status.Builds {
+		b := &status.Builds[i]
+		b.Created, b.MemoryBytes, b.SizeBytes = b.Created.UTC(), 0, 0
+		for j := range b.Workers {
+			w := &b.Workers[j]
+			w.MemoryBytes, w.PID = 0, min(w.PID, 1)
+			if !w.Started.IsZero() {
+				w.Started = w.Started.UTC()
+			}
+			if w.Request != nil {
+				w.Request.RunningSeconds = 0
+			}
+		}
+	}
+	return status
+}
+
+// A master that hangs, or is late because the machine is busy, has workers all the same.
+func TestObserver_RemembersAnInstanceThatIsLate(t *testing.T) {
+	s := recordedSite(t, map[builds.Name]string{"a": "busy.json"})
+	o := s.Observe(time.Minute)
+	before := look(t, o).Builds[0]
+	answerStats(t, s, s.zerg("a", slots[0]).Stats, "")
+	o.limit = 100 * time.Millisecond
+
+	late := look(t, o).Builds[0]
+
+	require.Contains(t, late.Trouble, "the workers' stats socket does not answer: what is shown of them is ")
+	require.Equal(t, Active, late.State)
+	require.Equal(t, states(before), states(late))
+	require.Equal(t, []int{2, 1, 4}, []int{late.WorkersReady, late.WorkersBusy, late.WorkersMax})
+	require.Equal(t, int64(31), late.Requests)
+	require.Positive(t, late.ResponseSeconds)
+	require.Equal(t, before.ResponseSeconds, late.ResponseSeconds, "a counter never goes back")
+	require.False(t, late.Uncounted)
+
+	answerStats(t, s, s.zerg("a", slots[0]).Stats, "busy.json")
+	o.limit = time.Minute
+	again := look(t, o).Builds[0]
+	require.Empty(t, again.Trouble)
+	require.Equal(t, before.Requests, again.Requests)
+}
+
+func TestObserver_RemembersNobodyWhoHasDied(t *testing.T) {
+	child := exec.Command("sleep", "1000")
+	require.NoError(t, child.Start())
+	s := &seen{}
+	s.recall(answered(child.Process.Pid, 1, 1), time.Unix(1, 0))
+	silent := []reading{{slot: slots[0], err: context.DeadlineExceeded}}
+	s.recall(silent, time.Unix(2, 0))
+	require.Len(t, silent[0].instance.Workers, 1)
+	require.Equal(t, time.Second, silent[0].late)
+
+	require.NoError(t, child.Process.Kill())
+	_ = child.Wait()
+
+	silent = []reading{{slot: slots[0], err: context.DeadlineExceeded}}
+	s.recall(silent, time.Unix(3, 0))
+	require.Empty(t, silent[0].instance.Workers)
+	require.Equal(t, int64(1), s.rates(silent, time.Unix(3, 0)).requests)
+}
+
+// testdata/stats/zergs.json is of an emperor that runs a and has tried b often.
+func TestObserver_SaysWhatTheEmperorSays(t *testing.T) {
+	s := recordedSite(t, map[builds.Name]string{"a": "busy.json", "b": "", "c": ""})
+	answerStats(t, s, s.zergs.Stats, "zergs.json")
+	answerStats(t, s, s.vassals.Stats, "vassals.json")
+	for _, name := range []builds.Name{"b", "c"} {
+		require.NoError(t, os.Remove(s.zerg(name, slots[0]).Stats))
+	}
+	require.NoError(t, os.Chtimes(s.zerg("c", slots[0]).Link, time.Time{}, time.Now().Add(-time.Minute)))
+
+	status := look(t, s.Observe(time.Minute))
+
+	require.Empty(t, status.Builds[0].Trouble)
+	require.Regexp(t, `^the workers' master dies again and again: attempt \d+, next in 0 s$`, status.Builds[1].Trouble)
+	require.Equal(t, Starting, status.Builds[1].State)
+	require.Equal(t, "the workers' master is linked, but its emperor does not run it", status.Builds[2].Trouble)
+
+	hung := recordedSite(t, map[builds.Name]string{"a": "busy.json"})
+	answerStats(t, hung, hung.zergs.Stats, "")
+	answerStats(t, hung, hung.vassals.Stats, "")
+	a := look(t, hung.Observe(time.Second)).Builds[0]
+	require.Equal(t, Active, a.State, "an emperor that hangs costs no build")
+}
+
 func TestObserver_SaysThatTheVassalHasDied(t *testing.T) {
 	s := recordedSite(t, map[builds.Name]string{"a": "busy.json"})
 	require.NoError(t, os.Remove(s.vassal("a").Stats))
@@ -190,34 +316,43 @@ func answered(pid int, requests, micros int64) []reading {
 
 func TestRates_AreOverTheLastSeconds(t *testing.T) {
 	s, start := &seen{}, time.Unix(1000, 0)
-	at := func(seconds float64) time.Time { return start.Add(time.Duration(seconds * float64(time.Second))) }
+	look := func(zergs []reading, seconds float64) served {
+		now := start.Add(time.Duration(seconds * float64(time.Second)))
+		s.recall(zergs, now)
+		return s.rates(zergs, now)
+	}
+	silent := []reading{{slot: slots[0], err: context.DeadlineExceeded}}
 
-	requests, perSecond, average := s.rates(answered(1, 100, 1e6), at(0))
-	require.Equal(t, int64(100), requests)
-	require.Zero(t, perSecond, "nobody knows when they came")
-	require.Zero(t, average)
+	require.True(t, look(silent, -1).unknown, "who has never answered")
 
-	_, perSecond, average = s.rates(answered(1, 110, 2e6), at(1))
-	require.Equal(t, 10.0, perSecond)
-	require.Equal(t, 0.1, average)
+	all := look(answered(1, 100, 1e6), 0)
+	require.False(t, all.unknown)
+	require.Equal(t, counted{100, 1e6}, all.counted)
+	require.Zero(t, all.perSecond, "nobody knows when they came")
+	require.Zero(t, all.average)
+
+	all = look(answered(1, 110, 2e6), 1)
+	require.Equal(t, 10.0, all.perSecond)
+	require.Equal(t, 0.1, all.average)
 
 	for i := range 6 {
-		_, perSecond, average = s.rates(answered(1, 110, 2e6), at(1.5+float64(i)/2))
+		all = look(answered(1, 110, 2e6), 1.5+float64(i)/2)
 	}
-	require.Zero(t, perSecond, "three seconds later they are over")
-	require.Zero(t, average)
+	require.Zero(t, all.perSecond, "three seconds later they are over")
+	require.Zero(t, all.average)
 
-	_, perSecond, _ = s.rates([]reading{{slot: slots[0], err: context.DeadlineExceeded}}, at(5))
-	require.Zero(t, perSecond, "who does not answer has not begun anew")
-	_, perSecond, _ = s.rates(answered(1, 113, 2e6), at(5.5))
-	require.InDelta(t, 1, perSecond, 0.2)
+	require.Zero(t, look(silent, 5).perSecond, "who does not answer has not begun anew")
+	require.InDelta(t, 1, look(answered(1, 113, 2e6), 5.5).perSecond, 0.2)
 
-	requests, perSecond, _ = s.rates(answered(2, 3, 1e6), at(6))
-	require.Equal(t, int64(3), requests, "another master counts anew")
-	require.InDelta(t, 1, perSecond, 0.2)
+	all = look(answered(2, 3, 1e6), 6)
+	require.Equal(t, counted{3, 1e6}, all.counted, "another master counts anew")
+	require.InDelta(t, 1, all.perSecond, 0.2)
 
-	_, perSecond, _ = s.rates(answered(2, 10000, 1e6), at(600))
-	require.Zero(t, perSecond, "what has come while nobody looked says nothing about now")
+	require.Equal(t, counted{3, 1e6}, look(silent, 300).counted, "however long nobody looked")
+	require.Zero(t, look(answered(2, 10000, 1e6), 600).perSecond, "what has come while nobody looked says nothing about now")
+
+	require.Equal(t, served{}, look(nil, 601))
+	require.Equal(t, served{}, look(silent, 602), "one that starts has answered nobody")
 }
 
 func TestRequestSince_KnowsWhatTheLookBeforeHasSeen(t *testing.T) {

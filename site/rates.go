@@ -3,13 +3,50 @@ package site
 import (
 	"math"
 	"time"
+
+	"github.com/hadjango/hadjango/internal/proc"
+	"github.com/hadjango/hadjango/uwsgi"
 )
 
 // seen is what earlier looks have seen of a build.
 type seen struct {
 	samples []sample
+	// heard is what each of its slots has answered last, silent are those that have
+	// not answered since the first look: nobody knows what they have done before.
+	heard  map[string]heard
+	silent map[string]bool
 	// begun is since when the request that a worker works on is seen.
 	begun map[worker]begun
+}
+
+type heard struct {
+	at       time.Time
+	instance uwsgi.Instance
+	master   proc.Process
+}
+
+// recall puts in the place of what an instance owes its last answer, while it
+// lives: that its master is late, or hangs, does not end its workers.
+func (s *seen) recall(zergs []reading, now time.Time) {
+	heardBefore, silentBefore := s.heard, s.silent
+	s.heard, s.silent = map[string]heard{}, map[string]bool{}
+	for i := range zergs {
+		r := &zergs[i]
+		last, known := heardBefore[r.slot]
+		if r.err == nil {
+			master, _ := proc.Open(r.instance.PID)
+			last, known = heard{now, r.instance, master}, true
+		}
+		switch {
+		case known:
+			s.heard[r.slot] = last
+		case r.hangs() && (silentBefore == nil || silentBefore[r.slot]):
+			s.silent[r.slot] = true
+		}
+		if known && r.hangs() && last.master.Alive() {
+			r.instance, r.late = last.instance, now.Sub(last.at)
+		}
+	}
 }
 
 // worker is the place of a worker in a build.
@@ -45,12 +82,25 @@ const (
 	rateOldest = 30 * time.Second
 )
 
+// served is what a build has answered: all in all, and of late.
+type served struct {
+	counted
+	// unknown says that an instance has not told yet how much that is.
+	unknown            bool
+	perSecond, average float64
+}
+
 // rates adds what was answered so far, and returns it with the rate of late, and
 // the mean of how long those requests took.
-func (s *seen) rates(zergs []reading, now time.Time) (requests int64, perSecond, average float64) {
+func (s *seen) rates(zergs []reading, now time.Time) (all served) {
 	latest := sample{now, s.count(zergs)}
 	for _, c := range latest.counts {
-		requests += c.requests
+		all.requests += c.requests
+		all.micros += c.micros
+	}
+	if len(s.silent) > 0 {
+		all.unknown, s.samples = true, nil
+		return all
 	}
 	s.samples = append(recent(s.samples, now), latest)
 	first := s.samples[0]
@@ -60,12 +110,12 @@ func (s *seen) rates(zergs []reading, now time.Time) (requests int64, perSecond,
 		did.micros += c.micros - first.counts[place].micros
 	}
 	if took := now.Sub(first.at).Seconds(); took > 0 {
-		perSecond = round(float64(did.requests)/took, 100)
+		all.perSecond = round(float64(did.requests)/took, 100)
 	}
 	if did.requests > 0 {
-		average = mean(did)
+		all.average = mean(did)
 	}
-	return requests, perSecond, average
+	return all
 }
 
 // mean is how long one of the requests took, in seconds.
@@ -85,26 +135,25 @@ func recent(samples []sample, now time.Time) []sample {
 	return samples
 }
 
-// count takes what an instance had answered before where it does not answer now.
+// count takes what an instance had answered before, however long ago, where it
+// does not answer now.
 func (s *seen) count(zergs []reading) map[place]counted {
 	counts := map[place]counted{}
 	for _, zerg := range zergs {
-		if zerg.err != nil && len(s.samples) > 0 {
-			for place, c := range s.samples[len(s.samples)-1].counts {
-				if place.slot == zerg.slot {
-					counts[place] = c
-				}
+		instance := zerg.instance
+		if zerg.err != nil {
+			last, ok := s.heard[zerg.slot]
+			if !ok {
+				continue
 			}
-			continue
+			instance = last.instance
 		}
 		var c counted
-		for _, w := range zerg.instance.Workers {
+		for _, w := range instance.Workers {
 			c.requests += w.Requests
 			c.micros += w.RunningMicros
 		}
-		if zerg.err == nil {
-			counts[place{zerg.slot, zerg.instance.PID}] = c
-		}
+		counts[place{zerg.slot, instance.PID}] = c
 	}
 	return counts
 }

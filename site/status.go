@@ -73,13 +73,20 @@ type BuildStatus struct {
 	// many may.
 	ListenQueue    int `json:"listen_queue"`
 	ListenQueueMax int `json:"listen_queue_max"`
-	// Requests is how many its workers have answered since their masters started.
-	Requests int64 `json:"requests"`
+	// Requests is how many its workers have answered since their masters started,
+	// and ResponseSeconds how long those took. Where a master does not answer it is
+	// what it had answered before.
+	Requests        int64   `json:"requests"`
+	ResponseSeconds float64 `json:"response_seconds"`
+	// Uncounted says that a master has no part in them, because it has not answered
+	// since the first look.
+	Uncounted bool `json:"uncounted,omitempty"`
 	// RequestsPerSecond, and AverageResponseSeconds of those requests, are over the
 	// last seconds in which somebody looked; 0 at the first look.
 	RequestsPerSecond      float64 `json:"requests_per_second"`
 	AverageResponseSeconds float64 `json:"average_response_seconds"`
-	// Trouble says what could not be looked at; it is empty when all could.
+	// Trouble says what could not be looked at or does not run; it is empty when
+	// all is well.
 	Trouble string         `json:"trouble,omitempty"`
 	Workers []WorkerStatus `json:"workers"`
 }

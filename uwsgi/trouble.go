@@ -24,45 +24,66 @@ type Trouble struct {
 	Cause string
 }
 
-// Troubles returns what is wrong with those units that are to run, and which
-// have not ended yet, in their order. It changes nothing. Units are asked one after the other, each for no
-// longer than limit.
-func (e Emperor) Troubles(ctx context.Context, limit time.Duration, units ...Unit) ([]Trouble, error) {
+// Census is what an emperor says of all its instances at one moment.
+type Census struct{ stats emperorStats }
+
+// Census reads what the emperor says.
+func (e Emperor) Census(ctx context.Context) (Census, error) {
 	stats, err := e.read(ctx)
+	return Census{stats}, err
+}
+
+// Trouble returns what is wrong with a unit that is to run, by the emperor's word
+// alone: it says nothing of the Cause, nor whether the unit is Hung. It returns
+// false when the emperor runs the unit and nothing is wrong.
+func (c Census) Trouble(u Unit) (Trouble, bool) {
+	running, runs := c.stats.find(u.Link)
+	t := Trouble{Unit: u, PID: running.PID}
+	died, _ := c.stats.listed(u.Link) // at its first death an instance is started again at once: attempt 0
+	switch {
+	case running.Cursed != 0:
+		t.Ending = time.Since(time.Unix(running.Cursed, 0))
+	case died.Attempt > 0 && !running.settled(u):
+		due := time.Unix(died.LastAttempt, 0).Add(time.Duration(died.Throttle) * time.Millisecond)
+		t.Tries, t.Next = died.Attempt, max(0, time.Until(due))
+	default:
+		return t, !runs
+	}
+	return t, true
+}
+
+// Troubles returns what is wrong with those units that are to run, and which
+// have not ended yet, in their order. It changes nothing. Units are asked one
+// after the other, each for no longer than limit.
+func (e Emperor) Troubles(ctx context.Context, limit time.Duration, units ...Unit) ([]Trouble, error) {
+	census, err := e.Census(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var troubles []Trouble
 	for _, u := range units {
-		_, err := os.Lstat(u.Link)
-		if running, _ := stats.find(u.Link); err != nil && running.Cursed == 0 {
+		t, found := census.Trouble(u)
+		if _, err := os.Lstat(u.Link); err != nil && t.Ending == 0 {
 			continue
 		}
-		if t, ok := stats.trouble(ctx, limit, u); ok {
+		if !found {
+			t.Hung = hangs(ctx, limit, u)
+		}
+		if t.Tries > 0 {
+			t.Cause = lastLine(explain(lastPart(u.Log)))
+		}
+		if found || t.Hung {
 			troubles = append(troubles, t)
 		}
 	}
 	return troubles, nil
 }
 
-func (s emperorStats) trouble(ctx context.Context, limit time.Duration, u Unit) (Trouble, bool) {
-	running, runs := s.find(u.Link)
-	t := Trouble{Unit: u, PID: running.PID}
-	if running.Cursed != 0 {
-		t.Ending = time.Since(time.Unix(running.Cursed, 0))
-		return t, true
-	}
-	if died, ok := s.listed(u.Link); ok && !running.settled(u) {
-		due := time.Unix(died.LastAttempt, 0).Add(time.Duration(died.Throttle) * time.Millisecond)
-		t.Tries, t.Next = died.Attempt, max(0, time.Until(due))
-		t.Cause = lastLine(explain(lastPart(u.Log)))
-		return t, true
-	}
+func hangs(ctx context.Context, limit time.Duration, u Unit) bool {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	_, err := ReadInstance(ctx, u.Stats)
-	t.Hung = runs && err != nil && ctx.Err() != nil
-	return t, t.Hung || !runs
+	return err != nil && ctx.Err() != nil
 }
 
 // settled tells whether an instance that has died before is over it. A vassal
