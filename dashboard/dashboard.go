@@ -4,8 +4,8 @@
 //	err := dashboard.Run(ctx, s)
 //
 // Nobody's requests depend on it: it only looks. While somebody has the page
-// open the site is looked at twice a second, once for all who look; while nobody
-// has, it is not looked at but when it is asked for.
+// open the site is looked at more than twice a second, once for all who look;
+// while nobody has, it is not looked at but when it is asked for.
 package dashboard
 
 import (
@@ -31,7 +31,7 @@ type Observer interface {
 type Options struct {
 	// Allow is the networks that may look beside this machine.
 	Allow []netip.Prefix
-	// Every is how often the site is looked at while somebody watches. Default 500 ms.
+	// Every is how often the site is looked at while somebody watches. Default 450 ms.
 	Every time.Duration
 	// Viewers is how many may watch at once. Default 100.
 	Viewers int
@@ -40,7 +40,8 @@ type Options struct {
 }
 
 const (
-	defaultEvery   = 500 * time.Millisecond
+	// defaultEvery is below half a second, so that a tick which comes late is within it.
+	defaultEvery   = 450 * time.Millisecond
 	defaultViewers = 100
 )
 

@@ -201,10 +201,14 @@ const (
 	sampleEvery = time.Second
 	historyFor  = 5 * time.Minute
 	// early is how much before its time a tick may come.
-	early = 100 * time.Millisecond
+	early = 150 * time.Millisecond
 )
 
 func (h *hub) remember(s *snapshot) {
+	// what was seen in the future was seen before the clock was set back
+	for n := len(h.history); n > 0 && h.history[n-1].Time.After(s.status.Time); n-- {
+		h.history = h.history[:n-1]
+	}
 	if n := len(h.history); n > 0 && s.status.Time.Sub(h.history[n-1].Time) < sampleEvery-early {
 		return
 	}
