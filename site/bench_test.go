@@ -1,10 +1,11 @@
 package site_test
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,27 +135,34 @@ func BenchmarkDashboard(b *testing.B) {
 	s.kept()
 	s.call("init")
 	dashboard := s.helper("dashboard")
+	const viewers = 50
 	var alone, watched way
-	var cpu float64
+	var cpu, due float64
+	var events int64
 	for b.Loop() {
 		alone.measure(s, "live.localhost")
-		leave := s.watchedBy(50)
-		before := s.cpuOf(dashboard)
+		leave := s.watchedBy(viewers)
+		before, start := s.cpuOf(dashboard), time.Now()
 		watched.measure(s, "live.localhost")
 		cpu += s.cpuOf(dashboard) - before
-		leave()
+		due += viewers * 2 * time.Since(start).Seconds()
+		events += leave()
 	}
+	require.Greater(b, float64(events), 0.9*due, "viewers who are told nothing cost nothing")
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(alone.rate(), "alone-req/s")
 	b.ReportMetric(watched.rate(), "watched-req/s")
 	b.ReportMetric(watched.rate()/alone.rate(), "watched/alone-req/s")
 	b.ReportMetric(watched.cost()/alone.cost(), "watched/alone-cpu")
 	b.ReportMetric(cpu/watched.seconds*1000, "dashboard-cpu-ms/s")
+	b.ReportMetric(float64(events)/watched.seconds, "events/s")
 }
 
-// watchedBy lets that many look at the dashboard until leave is called.
-func (s testSite) watchedBy(count int) (leave func()) {
+// watchedBy lets that many look at the dashboard until leave is called, which
+// returns how many events they have got.
+func (s testSite) watchedBy(count int) (leave func() (events int64)) {
 	s.t.Helper()
+	var events atomic.Int64
 	ctx, cancel := context.WithCancel(s.t.Context())
 	var viewers sync.WaitGroup
 	for range count {
@@ -165,10 +174,20 @@ func (s testSite) watchedBy(count int) (leave func()) {
 		require.Equal(s.t, http.StatusOK, response.StatusCode)
 		viewers.Go(func() {
 			defer response.Body.Close()
-			_, _ = io.Copy(io.Discard, response.Body)
+			lines := bufio.NewScanner(response.Body)
+			lines.Buffer(nil, 1<<20)
+			for lines.Scan() {
+				if bytes.HasPrefix(lines.Bytes(), []byte("event: builds")) {
+					events.Add(1)
+				}
+			}
 		})
 	}
-	return func() { cancel(); viewers.Wait() }
+	return func() int64 {
+		cancel()
+		viewers.Wait()
+		return events.Load()
+	}
 }
 
 func (s testSite) millis(do func() error) float64 {
