@@ -2,7 +2,9 @@ package site_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -39,9 +41,47 @@ func asOnScreen(status site.Status) string {
 	return strings.Join(rows, "\n")
 }
 
-// What is seen in the browser is what status.json says, whatever is done.
+// recordScreens keeps what can be seen of the builds, from one change to the next.
+const recordScreens = `window.screens = [], new MutationObserver(() => {
+	const now = ` + onScreen + `;
+	if (now !== window.screens.at(-1)) window.screens.push(now);
+}).observe(document.querySelector("#builds"), { subtree: true, childList: true, attributes: true, characterData: true }), true`
+
+// someArePale is a warm-up under way.
+func someArePale(c []string) bool {
+	pale := slices.DeleteFunc(slices.Clone(c), func(word string) bool { return !strings.HasSuffix(word, " pale") })
+	return len(pale) > 0 && len(pale) < len(dots(c))
+}
+
+// twoGangs is a restart whose new workers are there and whose old ones are not gone yet.
+func twoGangs(row []string) bool { return len(dots(row)) == 4 }
+
+// dots are the workers in the row of a build, behind its name, pointer, state and tag.
+func dots(row []string) []string { return row[4:] }
+
+// wasSeen tells whether a build's row was so on some screen.
+func wasSeen(screens []string, build string, so func(row []string) bool) bool {
+	for _, screen := range screens {
+		for row := range strings.SplitSeq(screen, "\n") {
+			if words := strings.Split(row, ", "); words[0] == build && so(words) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// What is seen in the browser is what status.json says, whatever is done, and it is
+// seen while it is done.
 func TestDashboard_IsSeenAsItIs(t *testing.T) {
 	s := newTestSite(t, "")
+	// while requests are held, all but those that wait pass one at a time
+	s.write("project/app.py", "import fcntl\n"+appWith(`    gate = os.path.join(os.environ["HADJANGO_DATA"], "held")
+    if path != "/held" and os.path.exists(gate):
+        with open(gate) as gate:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            time.sleep(1.5)
+`))
 	s.kept()
 	s.call("up")
 	b := s.openBrowser(t)
@@ -49,25 +89,52 @@ func TestDashboard_IsSeenAsItIs(t *testing.T) {
 	b.Open(stageURL + site.DashboardPath)
 	b.Until(`!document.querySelector("#none").hidden`)
 	seen := func() string { return browser.Eval[string](b, onScreen) }
+	browser.Eval[bool](b, recordScreens)
+	var waiting sync.WaitGroup
 
-	for _, step := range []struct{ task, shows string }{
-		{"init", "a active live, b active stage"},
-		{"createBuild c", "a active live, b active stage, c stopped"},
-		{"activate c", "a active live, b active stage, c active"},
-		{"warmup c", "a active live, b active stage, c active"},
-		{"stage c", "a active live, b active, c active stage"},
-		{"swapLive", "a active stage, b active, c active live"},
-		{"restart a", "a active stage, b active, c active live"},
-		{"deactivate b", "a active stage, b idle, c active live"},
-		{"rm b", "a active stage, c active live"},
+	for _, step := range []struct {
+		task, shows string
+		// meanwhile is what is seen of a build while the task is under way and requests
+		// are held, of which prepare may send one.
+		build     string
+		meanwhile func(row []string) bool
+		prepare   func()
+	}{
+		{task: "init", shows: "a active live, b active stage"},
+		{task: "createBuild c", shows: "a active live, b active stage, c stopped"},
+		{task: "activate c", shows: "a active live, b active stage, c active"},
+		{"warmup c", "a active live, b active stage, c active", "c", someArePale, func() {}},
+		{task: "stage c", shows: "a active live, b active, c active stage"},
+		{task: "swapLive", shows: "a active stage, b active, c active live"},
+		{"restart a", "a active stage, b active, c active live", "a", twoGangs, func() {
+			waiting.Go(func() { s.get("stage.localhost", "/held") })
+			b.Until(`document.querySelector('[data-build="a"] .dot[data-state="busy"]')`)
+		}},
+		{task: "deactivate b", shows: "a active stage, b idle, c active live"},
+		{task: "rm b", shows: "a active stage, c active live"},
 	} {
-		s.call(step.task)
+		done := make(chan error, 1)
+		release := func() {}
+		if step.meanwhile != nil {
+			release = s.holding()
+			step.prepare()
+			browser.Eval[bool](b, `window.screens = [], true`)
+		}
+		go func() { done <- call(t.Context(), s.Site, step.task) }()
+		if step.meanwhile != nil {
+			s.eventually(func(testSite) bool {
+				return wasSeen(browser.Eval[[]string](b, `window.screens`), step.build, step.meanwhile)
+			}, "while "+step.task+" is under way")
+		}
+		release()
+		require.NoError(t, <-done, step.task)
 		s.eventually(func(s testSite) bool {
 			status, _ := s.statusJSON()
 			warm := step.task != "warmup c" || !strings.Contains(seen(), "pale")
 			return shown(status) == step.shows && seen() == asOnScreen(status) && warm
 		}, step.task)
 	}
+	waiting.Wait()
 	require.Equal(t, "live is c, stage is a", b.Text("h1"))
 	require.Contains(t, b.Text("#journal"), "swapLive")
 	b.RequireClean()
