@@ -32,6 +32,7 @@ func recordedSite(t *testing.T, zergs map[builds.Name]string) *Site {
 	dir, err := os.MkdirTemp("", "hj")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	require.NoError(t, os.Chmod(dir, 0o755))
 	c := config.Default()
 	c.Port = 20000
 	s, err := newSite(dir, c, Options{})
