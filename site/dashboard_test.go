@@ -207,7 +207,8 @@ func withoutMoment(status *site.Status) {
 	status.Time = time.Time{}
 	for i := range status.Builds {
 		b := &status.Builds[i]
-		b.MemoryBytes, b.SizeBytes, b.SharedBytes, b.RequestsPerSecond, b.AverageResponseSeconds = 0, 0, 0, 0, 0
+		b.MemoryBytes, b.SizeBytes, b.SharedBytes, b.OwnBytes = 0, 0, 0, 0
+		b.RequestsPerSecond, b.AverageResponseSeconds = 0, 0
 		for j := range b.Workers {
 			b.Workers[j].MemoryBytes = 0
 		}

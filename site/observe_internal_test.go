@@ -199,7 +199,7 @@ func timeless(status Status) Status {
 	status.Time = time.Time{}
 	for i := range status.Builds {
 		b := &status.Builds[i]
-		b.Created, b.MemoryBytes, b.SizeBytes = b.Created.UTC(), 0, 0
+		b.Created, b.MemoryBytes, b.SizeBytes, b.OwnBytes = b.Created.UTC(), 0, 0, 0
 		for j := range b.Workers {
 			w := &b.Workers[j]
 			w.MemoryBytes, w.PID = 0, min(w.PID, 1)
