@@ -1,6 +1,8 @@
 """Reads settings from the environment."""
 
+import base64
 import os
+import re
 import tempfile
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -81,6 +83,24 @@ def cache(url):
     if not parts.path.strip("/").isdecimal() and parts.path.strip("/"):
         raise ImproperlyConfigured("CACHE_URL names Redis' database by something that is no number, such as /0")
     return {"BACKEND": "addons.caches.Redis", "LOCATION": url, "OPTIONS": REDIS_OPTIONS}
+
+
+def search(url):
+    """Return how to reach a search server given as URL, or None for none: http://host:9200/index."""
+    if not url:
+        return None
+    parts = _parts("SEARCH_URL", url, ["http", "https"])
+    index = parts.path.strip("/") or "addons"
+    if not parts.hostname or parts.query or parts.fragment:
+        raise ImproperlyConfigured("SEARCH_URL takes a host, a port and the name of an index, such as http://search:9200/addons")
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,100}", index):
+        raise ImproperlyConfigured("SEARCH_URL names an index that is not of small letters, digits, _ and -")
+    server = parts._replace(netloc=parts.netloc.rpartition("@")[2], path="").geturl()
+    headers = {}
+    if parts.username:
+        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+        headers["Authorization"] = f"Basic {base64.b64encode(secret).decode()}"
+    return {"server": server, "index": index, "headers": headers}
 
 
 def _parts(variable, url, known):

@@ -7,6 +7,7 @@ DJANGO_SECRET_KEY       else a key is made once and kept in the data directory
 DJANGO_ALLOWED_HOSTS    comma-separated host names
 DATABASE_URL            sqlite:///path, mysql://… or postgres://…; by default SQLite in the data directory
 CACHE_URL               locmem://, memcached://host:port or redis://host:port/0; by default each process has its own cache
+SEARCH_URL              http://host:9200/index of an OpenSearch or Elasticsearch; by default the database searches
 HADJANGO_DATA           the data directory, shared by all builds; by default the project's own directory
 HADJANGO_BUILD, HADJANGO_TAG    what the footer shows
 
@@ -111,6 +112,8 @@ CACHES = {
         "TIMEOUT": 60,
     },
 }
+
+SEARCH = environment.search(os.environ.get("SEARCH_URL", ""))
 
 AUTH_USER_MODEL = "users.User"
 AUTH_PASSWORD_VALIDATORS = [

@@ -1,15 +1,20 @@
-"""Keeps the index: an inverted one, of our own, so that it is the same in every database."""
+"""Keeps the index: an inverted one, of our own, so that it is the same in every database.
+
+A search server has a copy of it, where there is one.
+"""
 
 from collections import Counter
+from functools import partial
 
 from django.db import transaction
-from django.db.models import OuterRef, Q, Subquery, Sum
+from django.db.models import Case, IntegerField, OuterRef, Q, Subquery, Sum, When
 
 from catalogue.models import Addon
+from search import engine
+from search.engine import WEIGHTS
 from search.models import HEAD, Entry
 from search.words import terms
 
-WEIGHTS = {"name": 12, "summary": 4, "description": 1}
 HEAVIEST = 1000
 MOST_WORDS = 8
 BATCH = 1000
@@ -25,6 +30,11 @@ def update(addon):
 
 def add(addons):
     """Write the entries of add-ons that have none; return how many."""
+    transaction.on_commit(partial(engine.put, addons))
+    return _enter(addons)
+
+
+def _enter(addons):
     return len(Entry.objects.bulk_create((entry for addon in addons for entry in _entries(addon)), batch_size=BATCH))
 
 
@@ -36,7 +46,9 @@ def rebuild():
     with transaction.atomic():
         addons = list(Addon.objects.select_for_update().order_by("pk"))
         Entry.objects.all().delete()
-        return len(addons), add(addons)
+        entries = _enter(addons)
+        engine.rebuild(addons)
+        return len(addons), entries
 
 
 def _entries(addon):
@@ -54,10 +66,20 @@ def find(addons, text):
 
     A text without words finds all.
     """
-    words = [_like(term) for term in dict.fromkeys(terms(text))][:MOST_WORDS]
+    asked_for = list(dict.fromkeys(terms(text)))[:MOST_WORDS]
+    scores = engine.scores(asked_for, HEAD)
+    if scores is not None:
+        return _scored(addons, scores)
+    words = [_like(term) for term in asked_for]
     for like in words:
         addons = addons.filter(pk__in=Entry.objects.filter(like).values("addon"))
     return addons.annotate(relevance=_relevance(words)) if words else addons
+
+
+def _scored(addons, scores):
+    """Return those of the add-ons that a search server has found, with their scores. Few scores differ."""
+    relevance = Case(*[When(pk__in=keys, then=score) for score, keys in scores.items()], default=0, output_field=IntegerField())
+    return addons.filter(pk__in=[key for keys in scores.values() for key in keys]).annotate(relevance=relevance)
 
 
 def _like(term):

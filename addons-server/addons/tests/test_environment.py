@@ -109,6 +109,35 @@ class CacheTest(SimpleTestCase):
                 refused(self, environment.cache, url, said)
 
 
+class SearchTest(SimpleTestCase):
+    """A search server's URL becomes what to ask, and how."""
+
+    def test_servers(self):
+        secret = {"Authorization": "Basic YWRhOnAvdw=="}
+        for url, wanted in [
+            ("", None),
+            ("http://search:9200/shop", {"server": "http://search:9200", "index": "shop", "headers": {}}),
+            ("https://[::1]:9200", {"server": "https://[::1]:9200", "index": "addons", "headers": {}}),
+            ("http://ada:p%2Fw@search/", {"server": "http://search", "index": "addons", "headers": secret}),
+        ]:
+            with self.subTest(url):
+                self.assertEqual(environment.search(url), wanted)
+
+    def test_hostile_urls_are_refused_without_the_password(self):
+        for url, said in [
+            ("secret", "is no URL"),
+            ("opensearch://user:secret@host", "'opensearch'"),
+            ("http://user:secret@", "takes a host"),
+            ("http://user:secret@host/addons?secret=1", "takes a host"),
+            ("http://user:secret@host/a/b", "names an index"),
+            ("http://user:secret@host/_all", "names an index"),
+            ("http://user:secret@host/Secret", "names an index"),
+            ("http://user:sec/ret@host", "host or port"),
+        ]:
+            with self.subTest(url):
+                refused(self, environment.search, url, said)
+
+
 def refused(test, read, url, said):
     """Require that a URL is refused for a reason that neither shows the password nor leads to what does."""
     with test.assertRaisesMessage(ImproperlyConfigured, said) as caught:

@@ -130,7 +130,7 @@ def test_reindex_mends_the_index(client, capsys):
 
 
 def test_reindex_that_fails_changes_nothing(client, monkeypatch):
-    monkeypatch.setattr(index, "add", lambda addons: 1 / 0)
+    monkeypatch.setattr(index, "_enter", lambda addons: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         call_command("reindex")
     assert found(client, "lantern") == ["link-lantern"]
