@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,6 +90,29 @@ func (s *Site) writable() error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w: see dmesg for why, and mount it for writing; what runs goes on", dir, unix.EROFS)
+}
+
+// carriesSockets tells why no server could be reached by a socket in the run
+// directory: some file systems have none, such as those by which an engine in a
+// virtual machine sees its host's directories.
+func (s *Site) carriesSockets() error {
+	listener, err := listenAlone(s.runFile("probe.sock"))
+	if err == nil {
+		defer listener.Close()
+		err = reach(listener.Addr())
+	}
+	if err != nil {
+		return fmt.Errorf("%s carries no unix sockets: %w: set run in %s to a directory of another file system, for example /run/hadjango, or in containers to /tmp/hadjango with switch: reload", s.run, err, ConfigFile)
+	}
+	return nil
+}
+
+func reach(address net.Addr) error {
+	conn, err := net.Dial(address.Network(), address.String())
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // leastOpenFiles is what the servers need to do anything at all.

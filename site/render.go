@@ -247,8 +247,8 @@ func (s *Site) renderNginx(mimeTypes string) error {
 }
 
 // server is one of nginx's two. Under the reload switch it reads the upstream
-// through the pointer, once that names a build whose vassal was started to
-// listen there.
+// through the pointer, once that names a build whose vassal listens there when it
+// runs: it is started after this, where all was down.
 func (s *Site) server(p builds.Pointer, names []string) nginxconf.Server {
 	server := nginxconf.Server{Names: names, Pointer: s.store.PointerPath(p), Socket: s.pointerSocket(p)}
 	if name, err := s.store.Pointed(p); err == nil && s.config.Switch == config.SwitchReload && s.listensTCP(name) {
@@ -262,12 +262,15 @@ func (s *Site) listensTCP(name builds.Name) bool {
 	if err != nil {
 		return false
 	}
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		s.reporter.Note(fmt.Sprintf("build %s does not listen on %s yet, so nginx uses its unix socket: run mage restart %s, then mage nginxReload", name, address, name))
-		return false
+	bind, _ := s.comesFromElsewhere(address)
+	config, _ := os.ReadFile(filepath.Join(s.store.Path(name), s.vassal(name).Config))
+	for line := range strings.Lines(string(config)) {
+		if strings.HasSuffix(strings.TrimSpace(line), " "+bind) {
+			return true
+		}
 	}
-	return conn.Close() == nil
+	s.reporter.Note(fmt.Sprintf("build %s does not listen on %s yet, so nginx uses its unix socket: run mage restart %s, then mage nginxReload", name, bind, name))
+	return false
 }
 
 // somaxconn is the longest listen queue that the kernel allows; uWSGI does not

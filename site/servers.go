@@ -27,6 +27,9 @@ func (s *Site) Up(ctx context.Context) error {
 }
 
 func (s *Site) up(ctx context.Context, programs stack.Programs) error {
+	if err := s.carriesSockets(); err != nil {
+		return fmt.Errorf("up: %w", err)
+	}
 	if err := s.renderServers(programs); err != nil {
 		return fmt.Errorf("up: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/files"
@@ -152,6 +153,23 @@ func TestUp_SaysWhoseThePortIs(t *testing.T) {
 	require.ErrorContains(t, err, "listen on "+s.address+": address already in use")
 	require.ErrorContains(t, err, fmt.Sprintf("process %d (", os.Getpid()))
 	require.ErrorContains(t, err, "has it: end it, or set listen in hadjango.yml")
+}
+
+func TestUp_SaysThatRunCarriesNoSockets(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount a file system")
+	}
+	dir, err := os.MkdirTemp("", "hj")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.Remove(dir)) })
+	require.NoError(t, unix.Mount("none", dir, "mqueue", 0, ""))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(dir, 0)) })
+	require.NoError(t, os.Chown(dir, 65534, 65534))
+	s := newTestSite(t, "user: nobody\nrun: "+dir)
+
+	err = s.Up(t.Context())
+
+	require.ErrorContains(t, err, dir+" carries no unix sockets: listen unix "+dir+"/probe.sock: bind: operation not permitted: set run in hadjango.yml")
 }
 
 func TestDay_OfADeployer(t *testing.T) {
@@ -375,6 +393,9 @@ func TestSwitch_ByReload(t *testing.T) {
 		require.Equal(t, builds.Name(want), swap.Live)
 		s.requireServes("live.localhost", want)
 	}
+	require.NoError(t, s.Down(t.Context()))
+	require.NoError(t, s.Up(t.Context()))
+	s.requireServes("live.localhost", "b")
 	require.Contains(t, s.read("deploy/etc/nginx.conf"), "_live/live.conf")
 	require.NotContains(t, s.read("deploy/etc/nginx.conf"), "_live.sock")
 }
