@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,150 +21,64 @@ import (
 	"github.com/hadjango/hadjango/builds"
 	"github.com/hadjango/hadjango/internal/containers"
 	"github.com/hadjango/hadjango/internal/load"
-	"github.com/hadjango/hadjango/internal/watch"
 	"github.com/hadjango/hadjango/site"
 )
 
-// stack is a site in containers, with the directory where a person works on it.
-type stack struct {
-	engine
-	compose containers.Compose
-	site    string
-}
-
-const project = `
-def application(environ, start_response):
-    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"hello\n"]
-`
-
-// newStack builds the image and brings the containers up.
-func newStack(t *testing.T) stack {
-	t.Helper()
-	e := newEngine(t)
-	compose, err := containers.FindCompose(t.Context())
-	require.NoError(t, err)
-	s := stack{e, compose, t.TempDir()}
-	require.NoError(t, os.Chmod(filepath.Dir(s.site), 0o755))
-	s.write("hadjango.yml", "project: project\nwsgi: app:application\nhealth: /\nworkers: {min: 2, max: 2}\n")
-	s.write("project/app.py", project)
-	text, err := os.ReadFile(filepath.Join(repository(), "docker-compose.yml"))
-	require.NoError(t, err)
-	s.write("docker-compose.yml", string(text))
-	t.Logf("%s builds the image", strings.Join(compose, " "))
-	s.run("docker", "build", "--network", "none", "--build-arg", "PACKAGES=", "--tag", "hadjango", repository())
-	s.up()
-	t.Cleanup(func() {
-		if t.Failed() {
-			logs, _ := s.try("docker", "ps", "--all")
-			t.Log(logs)
-			logs, _ = s.tryIn(s.site, append(s.compose, "logs", "--no-color")...)
-			t.Log(logs)
-		}
-		_, _ = s.tryIn(s.site, append(s.compose, "down", "--volumes", "--timeout", "1")...)
-	})
-	return s
-}
-
-func (s stack) write(path, text string) {
-	s.Helper()
-	path = filepath.Join(s.site, path)
-	require.NoError(s, os.MkdirAll(filepath.Dir(path), 0o755))
-	require.NoError(s, os.WriteFile(path, []byte(text), 0o644))
-}
-
-func (s stack) up() { s.composed("up", "-d") }
-
-func (s stack) composed(args ...string) string {
-	s.Helper()
-	out, err := s.tryIn(s.site, append(s.compose, args...)...)
-	require.NoError(s, err)
-	return out
-}
-
-// task is a task as a person runs it, outside of the containers.
-func (s stack) task(args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(s.Context(), s.path("hadjango"), args...)
-	cmd.Dir, cmd.Env = s.site, append(s.env(), "HADJANGO_HOST=compose")
-	return cmd
-}
-
-func (s stack) do(args ...string) string {
-	s.Helper()
-	var out, errors bytes.Buffer
-	cmd := s.task(args...)
-	cmd.Stdout, cmd.Stderr = &out, &errors
-	require.NoError(s, cmd.Run(), "%s\n%s", args, errors.String())
-	return strings.TrimSpace(out.String())
-}
-
-func (s stack) status() site.Status {
-	s.Helper()
-	var status site.Status
-	require.NoError(s, json.Unmarshal([]byte(s.do("status", "-json")), &status))
-	return status
-}
-
-// pointers are the builds that live and stage name, and whether both are active.
-func (s stack) pointers() map[string]builds.Name {
-	s.Helper()
-	found := map[string]builds.Name{}
-	for _, b := range s.status().Builds {
-		if b.Pointer != "" && b.State == site.Active {
-			found[b.Pointer] = b.Name
-		}
-	}
-	return found
-}
-
-// awaitServing returns when a visitor is answered by the build.
-func (s stack) awaitServing(build builds.Name) {
-	s.Helper()
-	require.NoError(s, watch.Until(limited(s, time.Minute), 10*time.Millisecond, func() (bool, error) {
-		return s.visit() == string(build), nil
-	}))
-}
-
-const address, host = "127.0.0.1:8080", "live.localhost"
-
-func (s stack) visit() (build string) {
-	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, "http://"+address, nil)
-	require.NoError(s, err)
-	request.Host = host
-	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
-	if err != nil {
-		return ""
-	}
-	defer response.Body.Close()
-	return response.Header.Get("X-Hadjango-Build")
-}
-
 func TestCompose(t *testing.T) {
-	s := newStack(t)
+	e := newEngine(t)
+	for _, test := range []struct {
+		compose containers.Compose
+		// config is the configuration of docker by which it is the one that is found
+		config string
+	}{
+		{containers.Compose{"docker-compose"}, "without-plugin"},
+		{containers.Compose{"docker", "compose"}, pluginConfig},
+	} {
+		t.Run(strings.Join(test.compose, " "), func(t *testing.T) {
+			t.Setenv("DOCKER_CONFIG", e.path(test.config))
+			found, err := containers.FindCompose(t.Context())
+			require.NoError(t, err)
+			if !slices.Equal(found, test.compose) {
+				t.Skipf("%s is not to be had here, or not alone", test.compose)
+			}
+			testStack(t, newStack(engine{t, e.dir, e.socket}, found))
+		})
+	}
+}
+
+func testStack(t *testing.T, s stack) {
 	for _, test := range []struct {
 		name string
 		run  func(stack)
 	}{
+		{"the whole file is read", stack.isRead},
 		{"init brings live and stage up", stack.initialises},
 		{"ip is the address to open", stack.saysItsAddress},
 		{"a task ends as it ends there", stack.endsAlike},
 		{"a shell in either container", stack.opensShells},
+		{"an ordinary user runs it all, without a capability", stack.isConfined},
+		{"nginx sees nothing of the project, and images no secret", stack.keepsSecrets},
+		{"the dashboard is for who is allowed to", stack.showsItsDashboard},
 		{"no request is lost in twenty swaps", stack.losesNothing},
 		{"what interrupts a task here interrupts it there", stack.interrupts},
 		{"a terminal carries Ctrl-C", stack.interruptsAtATerminal},
 		{"a web that was killed comes back as it was", stack.survivesAKill},
 		{"nothing is left by down, and up brings all back", stack.goesDownAndUp},
+		{"a new image brings all back", stack.isUpgraded},
+		{"health is that of the site", stack.tellsItsHealth},
+		{"databases without a password say so, once", stack.wantsAPassword},
 		{"nginx is told to reload where it cannot see sockets", stack.reloads},
-		{"both are healthy", stack.isHealthy},
 	} {
-		ok := t.Run(test.name, func(t *testing.T) {
-			test.run(stack{engine{t, s.dir, s.socket}, s.compose, s.site})
-		})
-		if !ok {
+		if !t.Run(test.name, func(t *testing.T) { test.run(s.on(t)) }) {
 			return
 		}
 	}
+}
+
+func (s stack) isRead() {
+	out := s.composed("--profile", "services", "--profile", "search", "config", "--services")
+
+	require.ElementsMatch(s, []string{"web", "nginx", "mariadb", "postgres", "memcached", "redis", "search"}, strings.Fields(out))
 }
 
 func (s stack) initialises() {
@@ -277,27 +192,12 @@ func (s stack) interruptsAtATerminal() {
 
 func (s stack) survivesAKill() {
 	was := s.pointers()
-	web := s.composed("ps", "-q", "web")
-	s.run("docker", "kill", "--signal", "KILL", web)
+	s.run("docker", "kill", "--signal", "KILL", s.container("web"))
 
 	s.up()
 
-	s.awaitServing(was["live"])
-	require.NoError(s, watch.Until(limited(s, time.Minute), 100*time.Millisecond, func() (bool, error) {
-		return len(s.pointers()) == 2, nil
-	}))
-	require.Equal(s, was, s.pointers())
+	s.awaitPointers(was)
 	require.Empty(s, s.problems())
-}
-
-// problems are what doctor finds.
-func (s stack) problems() []site.Finding {
-	s.Helper()
-	cmd := s.task("doctor", "-json")
-	out, _ := cmd.Output()
-	var diagnosis site.Diagnosis
-	require.NoError(s, json.Unmarshal(out, &diagnosis), string(out))
-	return diagnosis.Findings
 }
 
 func (s stack) goesDownAndUp() {
@@ -306,11 +206,25 @@ func (s stack) goesDownAndUp() {
 
 	s.composed("down")
 
-	require.Less(s, time.Since(start), time.Minute, "it was not ended by force")
+	require.Less(s, time.Since(start), patience, "it was not ended by force")
 	require.Empty(s, leftovers(s))
 	s.up()
-	s.awaitServing(was["live"])
-	require.Equal(s, was, s.pointers())
+	s.awaitPointers(was)
+}
+
+func (s stack) isUpgraded() {
+	was, before := s.pointers(), s.containers()
+	s.number(2)
+
+	s.composed("build")
+	s.up()
+
+	after := s.containers()
+	for i, id := range after {
+		require.Equal(s, "2", s.inspect(id, "{{.Config.Labels.number}}"))
+		require.NotEqual(s, before[i], id)
+	}
+	s.awaitPointers(was)
 }
 
 // leftovers are the servers' and tasks' processes that are alive; this process
@@ -331,61 +245,132 @@ func leftovers(t testing.TB) (found []string) {
 	return found
 }
 
-func (s stack) reloads() {
-	s.write("hadjango.yml", "project: project\nwsgi: app:application\nhealth: /\nworkers: {min: 2, max: 2}\nswitch: reload\n")
-	was := s.pointers()
-	for _, name := range was {
-		s.do("restart", string(name))
-	}
-	s.do("down")
-	s.do("up")
-	for _, name := range was {
-		s.do("activate", string(name))
-	}
-
-	s.do("swapLive", "-watch=0")
-
-	require.Equal(s, string(was["stage"]), s.visit())
-	s.do("swapLive", "-watch=0")
-	require.Equal(s, string(was["live"]), s.visit())
-	require.Contains(s, s.composed("logs", "--no-color", "nginx"), "nginx: reloaded")
-}
-
-func (s stack) isHealthy() {
+func (s stack) isConfined() {
 	for _, service := range []string{"web", "nginx"} {
-		id := s.composed("ps", "-q", service)
-		require.NoError(s, watch.Until(limited(s, 2*time.Minute), time.Second, func() (bool, error) {
-			return s.run("docker", "inspect", "--format", "{{.State.Health.Status}}", id) == "healthy", nil
-		}), service)
-	}
-}
-
-func TestCompose_FileIsReadByEveryCompose(t *testing.T) {
-	if whyNot() != nil {
-		t.Skip(whyNot())
-	}
-	for _, compose := range []containers.Compose{{"docker-compose"}, {"docker", "compose"}} {
-		t.Run(strings.Join(compose, " "), func(t *testing.T) {
-			if err := exec.CommandContext(t.Context(), compose[0], append(compose[1:], "version")...).Run(); err != nil {
-				t.Skip("it is not installed")
+		id := s.container(service)
+		require.Equal(s, "hadjango", s.inspect(id, "{{.Config.User}}"))
+		require.Equal(s, "hadjango", s.inspect(id, `{{index .Config.Labels "org.opencontainers.image.title"}}`))
+		// some of them may end meanwhile
+		states := s.in(service, "sh", "-c", "cat /proc/[0-9]*/status 2>/dev/null; true")
+		for line := range strings.Lines(states) {
+			switch name, value, _ := strings.Cut(strings.TrimSpace(line), ":\t"); name {
+			case "Uid":
+				require.Equal(s, "1000\t1000\t1000\t1000", value, states)
+			case "CapEff", "CapPrm":
+				require.Equal(s, "0000000000000000", value, states)
 			}
-			cmd := exec.CommandContext(t.Context(), compose[0], append(compose[1:], "--profile", "services", "--profile", "search", "config", "--services")...)
-			cmd.Dir = repository()
-
-			out, err := cmd.CombinedOutput()
-
-			require.NoError(t, err, string(out))
-			require.ElementsMatch(t, []string{"web", "nginx", "mariadb", "postgres", "memcached", "redis", "search"}, services(string(out)))
-		})
+		}
+		require.Contains(s, states, "CapEff")
 	}
 }
 
-// services leaves out what compose has to say beside them.
-func services(out string) (names []string) {
-	for line := range strings.Lines(out) {
-		if line = strings.TrimSpace(line); line != "" && !strings.Contains(line, " ") {
-			names = append(names, line)
-		}
+func (s stack) keepsSecrets() {
+	require.Equal(s, "hadjango.yml", s.in("nginx", "ls", "-A", "/srv/site"))
+	for _, id := range s.containers() {
+		image := s.inspect(id, "{{.Image}}")
+		require.NotContains(s, s.run("docker", "history", "--no-trunc", image), secret)
+		require.NotContains(s, s.inspect(image, "{{json .}}"), secret)
 	}
-	return names
+	// what the build sees, the parts of which are kept by the engine
+	s.write("../context", "FROM "+baseImage+"\nCOPY . /context\n")
+	s.run("docker", "build", "--network", "none", "--tag", "context", "--file", filepath.Join(s.site, "../context"), s.site)
+	require.Equal(s, "/context/site/site.go", s.run("docker", "run", "--rm", "context",
+		"find", "/context", "-name", ".env*", "-o", "-name", "docker-compose*", "-o", "-name", "addons-server", "-o", "-name", "site.go"))
+}
+
+func (s stack) showsItsDashboard() {
+	status, _ := s.page("/uwsgi/status.json")
+	require.Equal(s, http.StatusForbidden, status)
+
+	s.write("hadjango.yml", configuration+"dashboard: {allow: [172.16.0.0/12, 192.168.0.0/16]}\n")
+	s.do("up")
+
+	status, body := s.page("/uwsgi/status.json")
+	require.Equal(s, http.StatusOK, status, body)
+	var shown site.Status
+	require.NoError(s, json.Unmarshal([]byte(body), &shown))
+	require.Len(s, shown.Builds, 2)
+}
+
+func (s stack) tellsItsHealth() {
+	was := s.pointers()
+	s.awaitHealth("healthy")
+
+	s.do("down")
+	s.in("nginx", "sh", "-c", "rm /srv/deploy/etc/nginx.conf && kill $(cat /srv/deploy/nginx.pid)")
+
+	s.awaitHealth("unhealthy")
+	s.do("up")
+	s.awaitHealth("healthy")
+	s.awaitPointers(was)
+}
+
+func (s stack) awaitHealth(health string) {
+	s.Helper()
+	for _, id := range s.containers() {
+		s.await(func() bool { return s.inspect(id, "{{.State.Health.Status}}") == health }, "%s is %s", id, health)
+	}
+}
+
+// An image with the entry point that those of databases have stands for them.
+func (s stack) wantsAPassword() {
+	s.write("../database/Dockerfile", "FROM "+baseImage+`
+RUN printf '#!/bin/sh\necho "starts $*"\nexec sleep infinity\n' >/usr/local/bin/docker-entrypoint.sh \
+ && chmod 755 /usr/local/bin/docker-entrypoint.sh
+`)
+	s.run("docker", "build", "--network", "none", "--tag", "database", filepath.Join(s.site, "../database"))
+	for service, command := range map[string]string{"mariadb": "mariadbd --character", "postgres": "postgres"} {
+		profile := []string{"--profile", service}
+		for password, says := range map[string]string{"": "DATABASE_PASSWORD is empty", secret: "starts " + command} {
+			env := []string{"MARIADB_IMAGE=database", "POSTGRES_IMAGE=database", "DATABASE_PASSWORD=" + password}
+			_, err := s.tryComposeWith(env, append(profile, "up", "-d", service)...)
+			require.NoError(s, err)
+			id, err := s.tryComposeWith(env, append(profile, "ps", "-q", service)...)
+			require.NoError(s, err)
+			s.await(func() bool {
+				logs, err := s.tryComposeWith(env, append(profile, "logs", "--no-color", service)...)
+				return err == nil && strings.Contains(logs, says)
+			}, "%s says %s", service, says)
+			require.Equal(s, "true 0", s.inspect(id, "{{.State.Running}} {{.RestartCount}}"))
+		}
+		s.composed(append(profile, "rm", "--stop", "--force", service)...)
+	}
+}
+
+// The directory for sockets is web's own here, so nginx has nothing but the network.
+func (s stack) reloads() {
+	s.composed("down", "--volumes")
+	s.write("hadjango.yml", configuration+"run: /tmp/hadjango\nswitch: reload\ndashboard: {allow: [172.16.0.0/12, 192.168.0.0/16]}\n")
+	s.up()
+	s.do("init")
+	require.Equal(s, "a", s.visit())
+	s.in("nginx", "test", "!", "-e", "/tmp/hadjango")
+	require.Contains(s, s.nginxLoads(), "server web:2001")
+	require.NotContains(s, s.nginxLoads(), "app.sock")
+
+	for _, live := range []string{"b", "a"} {
+		reloads := s.reloadsSoFar()
+		s.do("swapLive", "-watch=0")
+
+		require.Equal(s, live, s.visit())
+		s.await(func() bool { return s.reloadsSoFar() > reloads }, "the reload is logged")
+		require.Equal(s, reloads+1, s.reloadsSoFar())
+	}
+	status, _ := s.page("/uwsgi/")
+	require.Equal(s, http.StatusServiceUnavailable, status)
+	was := s.pointers()
+	s.composed("down")
+	s.up()
+	s.awaitPointers(was)
+}
+
+// nginxLoads is all that nginx reads when it loads its configuration.
+func (s stack) nginxLoads() string {
+	s.Helper()
+	return s.in("nginx", "/usr/sbin/nginx", "-T", "-q", "-e", "stderr", "-c", "/srv/deploy/etc/nginx.conf")
+}
+
+func (s stack) reloadsSoFar() int {
+	s.Helper()
+	return strings.Count(s.composed("logs", "--no-color", "nginx"), "nginx: reloaded")
 }

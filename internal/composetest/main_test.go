@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -27,19 +28,7 @@ const (
 // they start ends with it, and nothing of the engine's network is left behind.
 // What takes the outer network is made before.
 func TestMain(m *testing.M) {
-	code, err := 0, whyNot()
-	switch {
-	case err != nil:
-		fmt.Println("skipped:", err)
-		code = m.Run()
-		err = nil
-	case os.Getenv(workshop) != "":
-		if err = settle(); err == nil {
-			code = m.Run()
-		}
-	default:
-		code, err = apart()
-	}
+	code, err := start(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -47,11 +36,25 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// whyNot tells why the tests cannot run here.
-func whyNot() error {
-	if os.Getenv(asked) == "" {
-		return errors.New("containers are tested when " + asked + " is set, as by go tool mage check -compose")
+func start(m *testing.M) (code int, err error) {
+	if os.Getenv(workshop) != "" {
+		if err := settle(); err != nil {
+			return 1, err
+		}
+		return m.Run(), nil
 	}
+	if os.Getenv(asked) == "" {
+		return m.Run(), nil // which says what it skips
+	}
+	// who asks for a test is not told that it has passed when it has not run
+	if err := mayRun(); err != nil {
+		return 1, fmt.Errorf("the containers cannot be tested here, as %s asks: %w", asked, err)
+	}
+	return apart()
+}
+
+// mayRun tells why the tests cannot run here.
+func mayRun() error {
 	if os.Geteuid() != 0 {
 		return errors.New("an engine needs root")
 	}
@@ -64,16 +67,19 @@ func whyNot() error {
 }
 
 // apart prepares what needs the network, and runs this program again without it.
+// What it has made is removed when it is told to end, too.
 func apart() (code int, err error) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
 	dir, err := os.MkdirTemp("", "hjc")
 	if err != nil {
 		return 1, err
 	}
 	defer os.RemoveAll(dir)
-	if err := prepare(context.Background(), dir); err != nil {
+	if err := prepare(ctx, dir); err != nil {
 		return 1, err
 	}
-	again := exec.Command("/proc/self/exe", os.Args[1:]...)
+	again := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
 	again.Stdin, again.Stdout, again.Stderr = os.Stdin, os.Stdout, os.Stderr
 	again.Env = append(os.Environ(), workshop+"="+dir)
 	again.SysProcAttr = &syscall.SysProcAttr{
@@ -84,7 +90,7 @@ func apart() (code int, err error) {
 	if err := again.Run(); err != nil && !errors.As(err, &ended) {
 		return 1, err
 	}
-	return again.ProcessState.ExitCode(), nil
+	return again.ProcessState.ExitCode(), context.Cause(ctx)
 }
 
 // settle makes the namespaces usable: mounts that nobody else sees, the
