@@ -39,14 +39,19 @@ func prepare(ctx context.Context, dir string) error {
 // keptFor is how long an archive is kept: Debian's updates are to come in.
 const keptFor = 30 * 24 * time.Hour
 
-// kept lets path be a file that make makes once: it takes minutes, and is kept
-// where caches are.
+// cache is the directory for what takes minutes to make.
+func cache() (string, error) {
+	dir, err := os.UserCacheDir()
+	return filepath.Join(dir, "hadjango-composetest"), err
+}
+
+// kept lets path be a file that make makes once, in the cache.
 func kept(path, name string, make func(path string) error) error {
-	cache, err := os.UserCacheDir()
+	dir, err := cache()
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(cache, "hadjango-composetest", name)
+	file := filepath.Join(dir, name)
 	if info, err := os.Stat(file); err == nil && time.Since(info.ModTime()) < keptFor {
 		return os.Symlink(file, path)
 	}
@@ -110,7 +115,11 @@ func modules(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	cache, err := goEnv(ctx, "GOMODCACHE")
+	known, err := goEnv(ctx, "GOMODCACHE")
+	if err != nil {
+		return err
+	}
+	caches, err := cache()
 	if err != nil {
 		return err
 	}
@@ -120,7 +129,7 @@ func modules(ctx context.Context, dir string) error {
 	}
 	download := command.Command{
 		Args: []string{"go", "mod", "download"}, Dir: repository(),
-		Env: append(os.Environ(), "GOMODCACHE="+own, "GOFLAGS=-modcacherw", "GOSUMDB=off", "GOPROXY=file://"+filepath.Join(cache, "cache", "download")),
+		Env: append(os.Environ(), "GOMODCACHE="+own, "GOFLAGS=-modcacherw", "GOSUMDB=off", "GOPROXY=file://"+filepath.Join(known, "cache", "download")),
 	}
 	if err := download.Run(ctx); err != nil {
 		return err
@@ -129,7 +138,7 @@ func modules(ctx context.Context, dir string) error {
 	return run(ctx, "tar", "--dereference", "-cf", filepath.Join(dir, "go.tar"),
 		// one after the other, on what the one before has made
 		"--transform", "s,^"+name+"/,usr/local/go/,", "--transform", "s,^modules,go/pkg/mod,", "--transform", "s,^"+compiled+",go/cache,",
-		"-C", dir, "tmp", "modules", compiled, "-C", up, name+"/bin", name+"/pkg", name+"/src", name+"/go.env", name+"/VERSION")
+		"-C", dir, "tmp", "modules", "-C", caches, compiled, "-C", up, name+"/bin", name+"/pkg", name+"/src", name+"/go.env", name+"/VERSION")
 }
 
 func goEnv(ctx context.Context, name string) (string, error) {
@@ -137,15 +146,19 @@ func goEnv(ctx context.Context, name string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// compiled is Go's cache of what the tasks are compiled of, since the images compile
-// the same again, with nothing else to begin with.
+// compiled is Go's cache of what the tasks are compiled of: the images compile the
+// same again, and would begin with nothing each time.
 const compiled = "compiled"
 
 // tasks compiles what a person outside of the containers runs.
 func tasks(ctx context.Context, dir string) error {
+	caches, err := cache()
+	if err != nil {
+		return err
+	}
 	return command.Command{
 		Args: []string{"go", "tool", "mage", "-compile", filepath.Join(dir, "hadjango")}, Dir: repository(),
-		Env: append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -buildvcs=false", "GOCACHE="+filepath.Join(dir, compiled)),
+		Env: append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -buildvcs=false", "GOCACHE="+filepath.Join(caches, compiled)),
 	}.Run(ctx)
 }
 
