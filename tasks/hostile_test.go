@@ -228,10 +228,10 @@ func TestEscapes_ReachNoTerminal(t *testing.T) {
 	require.Contains(t, p.calm(1, "activate", "b"), `ValueError: \u001b]0;pwned`, "an import")
 
 	leave := p.listen(escapes)
-	require.Contains(t, p.calm(1, "activate", "a"), `\u001b]0;pwned`, "a process")
+	require.Contains(t, p.calm(1, "activate", "a"), `(]0;pwned[2J8m`, "a process")
 	leave()
 
-	p.write("deploy/data/."+escapes+".tmp-1", "")
+	p.write("deploy/run/."+escapes+".tmp-1", "")
 	require.Contains(t, p.calm(1, "doctor"), `\u001b]0;pwned`, "a file that doctor names")
 	p.calm(1, "doctor", "-json")
 	stdout, _, _ := p.run("doctor", "-json")
