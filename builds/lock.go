@@ -56,10 +56,11 @@ func (e *LockedError) Error() string {
 
 // Lock takes the lock file at path for holder and returns what gives it back.
 // Nobody but who deploys may open that file, since whoever can could lock it;
-// who holds it is written into the one at [LockRecord]. The kernel frees the lock when the process dies, however it dies, and wakes
-// who waits. While another holds it, Lock waits until ctx ends and then returns
-// a [*LockedError]; with a context that has ended it tries once. It never waits
-// for a process that this one descends from.
+// who holds it is written into the one at [LockRecord]. The kernel frees the lock
+// when the process dies, however it dies, and wakes who waits. While another
+// holds it, Lock waits until ctx ends and then returns a [*LockedError]; with a
+// context that has ended it tries once. It never waits for a process that this
+// one descends from.
 func Lock(ctx context.Context, path string, holder Holder) (unlock func(), err error) {
 	f, err := openLock(path)
 	if errors.Is(err, fs.ErrPermission) && within(readHolder(path)) {

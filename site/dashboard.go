@@ -39,7 +39,8 @@ func (s *Site) startDashboard(ctx context.Context, servers stack.Stack) (wait fu
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := servers.UpDashboard(ctx, s.noteServer); err != nil {
+		err := s.aloneWithDashboard(ctx, func(ctx context.Context) error { return servers.UpDashboard(ctx, s.noteServer) })
+		if err != nil {
 			s.reporter.Note(err.Error())
 		}
 	}()

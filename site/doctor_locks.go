@@ -14,7 +14,7 @@ import (
 // that, but who has had them open since before they were closed to others.
 func (p patient) locks(ctx context.Context) []Finding {
 	var found []Finding
-	for _, path := range []string{p.lockFile(), p.serversLock(), p.keeperLock()} {
+	for _, path := range []string{p.lockFile(), p.serversLock(), p.dashboardLock(), p.keeperLock()} {
 		stranger, held := strangerAt(ctx, path)
 		if !held {
 			continue

@@ -131,10 +131,21 @@ func (s *Site) keepOnce(ctx context.Context) error {
 // this keeper, to end all servers then, finds it started.
 func (s *Site) showAgain(ctx context.Context, again func()) {
 	servers := s.stack(stack.Programs{})
-	if len(s.dashboard) == 0 || s.isDown() || servers.Health().Dashboard {
+	isThere := func() bool { return len(s.dashboard) == 0 || s.isDown() || servers.Health().Dashboard }
+	if isThere() {
 		return
 	}
-	if err := servers.UpDashboard(context.WithoutCancel(ctx), s.noteServer); err != nil {
+	err := s.aloneWithDashboard(ctx, func(ctx context.Context) error {
+		if isThere() {
+			return nil // a task has started it anew: this keeper may be of an earlier version
+		}
+		return servers.UpDashboard(context.WithoutCancel(ctx), s.noteServer)
+	})
+	var locked *builds.LockedError
+	if errors.As(err, &locked) {
+		return // whoever starts it has started this keeper too, and is a task that says when it has ended
+	}
+	if err != nil {
 		s.reporter.Note(fmt.Sprintf("keep: %v · again in %s", err, keepPauseMost))
 		time.AfterFunc(keepPauseMost, again)
 		return
@@ -213,7 +224,16 @@ func (s *Site) mend(ctx context.Context) error {
 // alone does what starts or ends servers while nobody else does. Whoever has the
 // site's lock too has taken that before.
 func (s *Site) alone(ctx context.Context, do func(context.Context) error) error {
-	unlock, err := builds.Lock(ctx, s.serversLock(), s.holder("start or end servers"))
+	return s.whileLocked(ctx, s.serversLock(), "start or end servers", do)
+}
+
+// aloneWithDashboard is that for the dashboard, which is started beside them.
+func (s *Site) aloneWithDashboard(ctx context.Context, do func(context.Context) error) error {
+	return s.whileLocked(ctx, s.dashboardLock(), "start the dashboard", do)
+}
+
+func (s *Site) whileLocked(ctx context.Context, path, what string, do func(context.Context) error) error {
+	unlock, err := builds.Lock(ctx, path, s.holder(what))
 	if err != nil {
 		return err
 	}
@@ -275,6 +295,8 @@ func (s *Site) isDown() bool {
 }
 
 func (s *Site) serversLock() string { return s.deployFile("servers.lock") }
+
+func (s *Site) dashboardLock() string { return s.deployFile("dashboard.lock") }
 
 func (s *Site) keeperLock() string { return s.deployFile("keeper.lock") }
 

@@ -51,6 +51,7 @@ var locations = []location{
 	{"", shared, 0o750, 0o700, directory, "the servers get in, nobody else"},
 	{"lock", roots, 0o600, 0o600, file, "who can open it can keep every task waiting"},
 	{"servers.lock", roots, 0o600, 0o600, file, "the same"},
+	{"dashboard.lock", roots, 0o600, 0o600, file, "the same"},
 	{"lock.json", roots, 0o644, 0o644, file, "which task runs, for the dashboard and build commands"},
 	{"journal.jsonl", shared, 0o640, 0o640, file, "tasks write it; never a secret"},
 	{"nginx.pid", roots, 0o644, 0o644, servers, "nginx's master writes it before it becomes the user"},
