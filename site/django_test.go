@@ -3,6 +3,7 @@ package site_test
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/hadjango/hadjango/internal/proc"
 	"github.com/hadjango/hadjango/internal/services"
+	"github.com/hadjango/hadjango/site"
 )
 
 const (
@@ -40,6 +42,7 @@ func newDjangoSite(t testing.TB, lines ...string) testSite {
 func TestDjango_FromNothingToASwap(t *testing.T) {
 	s := newDjangoSite(t)
 	original := s.read("addons-server/catalogue/views.py")
+	promise := s.promise()
 	require.NoError(t, s.Init(t.Context()))
 
 	t.Run("pages say which build served them, and come from the database that init made", s.requirePages)
@@ -60,6 +63,7 @@ func TestDjango_FromNothingToASwap(t *testing.T) {
 		require.Equal(t, before, s.read("deploy/data/addons.sqlite3"))
 	})
 	t.Run("the project's own tests pass in a build", s.requireSuite)
+	t.Run("each suite has the tests that its name says", func(t *testing.T) { s.requireSuites(t, promise) })
 	t.Run("the overlay's own tests pass with this Django", func(t *testing.T) {
 		test := exec.CommandContext(t.Context(), filepath.Join(s.dir, "deploy/builds/a/bin/python"),
 			"-B", "-m", "unittest", "discover", "--start-directory", "tests")
@@ -89,15 +93,31 @@ func TestDjango_FromNothingToASwap(t *testing.T) {
 // several machines may share.
 func TestDjango_OnOtherDatabases(t *testing.T) {
 	t.Parallel()
-	for name, given := range map[string]struct{ database, cache func(testing.TB) string }{
-		"MariaDB and memcached": {services.MariaDB, services.Memcached},
-		"PostgreSQL and redis":  {services.PostgreSQL, services.Redis},
+	for name, given := range map[string]struct {
+		database, cache func(testing.TB) string
+		// asked for how much it has, the cache answers so
+		question, answer string
+	}{
+		"MariaDB and memcached": {services.MariaDB, services.Memcached, "stats\r\nquit\r\n", `STAT curr_items [1-9]`},
+		"PostgreSQL and redis":  {services.PostgreSQL, services.Redis, "DBSIZE\r\nQUIT\r\n", `^:[1-9]`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newDjangoSite(t, fmt.Sprintf("env: {DATABASE_URL: %q, CACHE_URL: %q}", given.database(t), given.cache(t)))
+			cache := given.cache(t)
+			s := newDjangoSite(t, fmt.Sprintf("env: {DATABASE_URL: %q, CACHE_URL: %q}", given.database(t), cache))
 			require.NoError(t, s.Init(t.Context()))
 
 			t.Run("pages come from the database that init made", s.requirePages)
+			t.Run("what is kept is kept in the cache's server", func(t *testing.T) {
+				require.Regexp(t, given.answer, askCache(t, cache, given.question))
+			})
+			t.Run("search finds, and its tests pass", func(t *testing.T) {
+				_, _, found := s.get("live.localhost", homePage+"search/?q=a")
+				require.Regexp(t, addon, found)
+				out, err := s.suite(t, site.ES)
+				require.NoError(t, err, out)
+				require.Regexp(t, `[1-9][0-9]* passed`, out)
+				requireSkipped(t, out, "SEARCH_URL names no server")
+			})
 			t.Run("a form works, before a swap and after it, in one session", s.requireForm)
 			t.Run("a third build goes live", func(t *testing.T) {
 				require.NoError(t, s.CreateBuild(t.Context(), "c"))
@@ -128,15 +148,83 @@ func (s testSite) requirePages(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 }
 
-// requireSuite runs the project's own tests as "mage test:runAll" does.
-func (s testSite) requireSuite(t *testing.T) {
+// askCache sends a question to a server of a cache, and returns all that it answers.
+func askCache(t *testing.T, cacheURL, question string) string {
+	t.Helper()
+	server, err := url.Parse(cacheURL)
+	require.NoError(t, err)
+	conn, err := net.Dial("tcp", server.Host)
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.Write([]byte(question))
+	require.NoError(t, err)
+	answer, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	return string(answer)
+}
+
+// suite runs a suite of the project's own tests as its task does, and returns what
+// it prints.
+func (s testSite) suite(t *testing.T, suite site.Suite, args ...string) (out string, err error) {
+	t.Helper()
 	itself, err := os.Executable()
 	require.NoError(t, err)
-	again := exec.CommandContext(t.Context(), itself, "suite")
+	again := exec.CommandContext(t.Context(), itself, append([]string{"suite", string(suite), "-rs"}, args...)...)
 	again.Env = append(os.Environ(), "HADJANGO_SITE="+s.dir)
-	out, err := again.CombinedOutput()
-	require.NoError(t, err, string(out))
-	require.Regexp(t, `[1-9][0-9]* passed`, string(out))
+	text, err := again.CombinedOutput()
+	return string(text), err
+}
+
+func (s testSite) requireSuite(t *testing.T) {
+	out, err := s.suite(t, site.RunAll)
+	require.NoError(t, err, out)
+	require.Regexp(t, `[1-9][0-9]* passed`, out)
+	requireSkipped(t, out, "SEARCH_URL names no server", "only root can give files away", "a test's SQLite is in memory, where there is but one connection")
+}
+
+var skipped = regexp.MustCompile(`(?m)^SKIPPED \[\d+\] [^ ]+: (.*)$`)
+
+// requireSkipped makes sure that tests were skipped for these reasons only.
+func requireSkipped(t *testing.T, out string, reasons ...string) {
+	t.Helper()
+	for _, found := range skipped.FindAllStringSubmatch(out, -1) {
+		require.Contains(t, reasons, found[1])
+	}
+}
+
+const promiseTest = "addons/tests/test_promise.py"
+
+// promise adds a test to the project, which fails while there is a file at the
+// path that is returned.
+func (s testSite) promise() (broken string) {
+	s.t.Helper()
+	broken = filepath.Join(s.dir, "broken")
+	s.write("addons-server/"+promiseTest, fmt.Sprintf("import os\n\ndef test_kept():\n    assert not os.path.exists(%q)\n", broken))
+	return broken
+}
+
+func (s testSite) requireSuites(t *testing.T, broken string) {
+	passes := func(pattern string, suite site.Suite, args ...string) {
+		t.Helper()
+		out, err := s.suite(t, suite, args...)
+		require.NoError(t, err, out)
+		require.Regexp(t, pattern, out)
+	}
+	fails := func(pattern string, suite site.Suite, args ...string) {
+		t.Helper()
+		out, err := s.suite(t, suite, args...)
+		require.Error(t, err, out)
+		require.Regexp(t, pattern, out)
+	}
+	passes(`[1-9][0-9]* passed.*, 1 deselected`, site.ES, "search/tests", promiseTest)
+	passes(`1 passed, [1-9][0-9]* deselected`, site.NoES, "search/tests", promiseTest)
+	passes(`1 passed`, site.ForceDB, promiseTest)
+	require.NoError(t, os.WriteFile(broken, nil, 0o644))
+	fails(`1 failed, [1-9][0-9]* passed`, site.RunAll, "search/tests/test_search.py", promiseTest)
+	fails(`(?s)1 item.*1 failed in `, site.Failed, promiseTest)
+	fails(`(?s)\(Pdb\).*1 failed`, site.TDD, promiseTest)
+	require.NoError(t, os.Remove(broken))
+	passes(`1 passed in `, site.Failed, promiseTest)
 }
 
 func (s testSite) requirePage(host, text string) {

@@ -107,10 +107,11 @@ func TestMain(m *testing.M) {
 		exit(asHelper((*site.Site).Keep))
 	case "dashboard":
 		exit(asHelper(func(s *site.Site, ctx context.Context) error { return dashboard.Run(ctx, s) }))
-	case "suite":
-		exit(suite())
 	case "shell":
 		exit(shell())
+	}
+	if len(os.Args) > 2 && os.Args[1] == "suite" {
+		exit(suite(site.Suite(os.Args[2]), os.Args[3:]))
 	}
 	if dir := os.Getenv(killSite); dir != "" {
 		exit(runToPoint(dir, os.Getenv(killTask), os.Getenv(killPoint)))
@@ -147,12 +148,12 @@ func withHelpers(options site.Options) site.Options {
 	return options
 }
 
-func suite() error {
+func suite(name site.Suite, args []string) error {
 	s, err := site.Open(os.Getenv("HADJANGO_SITE"), site.Options{})
 	if err != nil {
 		return err
 	}
-	tests, err := s.Test(context.Background(), "a", site.RunAll)
+	tests, err := s.Test(context.Background(), "a", name, args...)
 	if err != nil {
 		return err
 	}
