@@ -52,9 +52,7 @@ func TestHost_AtATerminalGivesItToTheTask(t *testing.T) {
 	d.ok("createBuild", "a")
 	shell := start(t, d.away("shell", "-build=a"))
 	shell.expect("$ ")
-	shell.enter("sleep 1000\n")
-	shell.expect("sleep 1000")
-	shell.enter("\x03")
+	shell.interruptSleep()
 	shell.answer("$ ", "tty >/dev/null && exit 3")
 
 	_, err := shell.ended()

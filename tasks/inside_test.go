@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -73,7 +74,8 @@ const patience = 3 * time.Minute
 // expect reads until the task has written the text.
 func (t *terminal) expect(text string) {
 	t.t.Helper()
-	require.NoError(t.t, t.file.SetReadDeadline(time.Now().Add(patience)))
+	stuck := time.AfterFunc(patience, func() { _ = syscall.Kill(t.session, syscall.SIGKILL) })
+	defer stuck.Stop()
 	buffer := make([]byte, 4096)
 	for !strings.Contains(t.seen.String(), text) {
 		n, err := t.file.Read(buffer)
@@ -95,6 +97,15 @@ func (t *terminal) answer(question, text string) {
 	t.t.Helper()
 	t.expect(question)
 	t.enter(text + "\n")
+}
+
+// interruptSleep types Ctrl-C at a program that a shell has started. It says that it
+// runs: what was typed is seen before that, and Ctrl-C would be the shell's.
+func (t *terminal) interruptSleep() {
+	t.t.Helper()
+	t.enter("sh -c 'echo sleep''s; exec sleep 1000'\n")
+	t.expect("sleeps")
+	t.enter("\x03")
 }
 
 // ended waits for the task's end, and returns what was not expected.
@@ -251,9 +262,7 @@ func TestInside_RunsInTheBuild(t *testing.T) {
 	t.Run("shells are on the terminal, and Ctrl-C is theirs", func(t *testing.T) {
 		shell := p.at("shell", "-build=a")
 		shell.expect("$ ")
-		shell.enter("sleep 1000\n")
-		shell.expect("sleep 1000")
-		shell.enter("\x03")
+		shell.interruptSleep()
 		shell.answer("$ ", `echo "$HADJANGO_BUILD $(basename $PWD) $(which python | xargs dirname | xargs dirname | xargs basename) $(id -un)"`)
 		shell.expect("a a a ")
 		shell.enter("exit 3\n")

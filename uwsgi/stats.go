@@ -271,12 +271,21 @@ func exchangeStats(ctx context.Context, socket string, into any) (owner uint32, 
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	return peer.Uid, json.NewDecoder(printable{io.LimitReader(conn, maxStats)}).Decode(into)
+	data, err := io.ReadAll(printable{io.LimitReader(conn, maxStats)})
+	if err != nil {
+		return 0, err
+	}
+	if len(data) == maxStats {
+		return 0, errTooMuch
+	}
+	return peer.Uid, json.Unmarshal(data, into)
 }
 
 // maxStats is more than a thousand workers say of a request each that fills its
 // buffer; who listens there may be the application, and say anything.
 const maxStats = 64 << 20
+
+var errTooMuch = fmt.Errorf("it says more than %d MB", maxStats>>20)
 
 // printable reads with blanks in place of control characters. uWSGI writes those
 // that a visitor has sent in a header as they are, which is no JSON: whoever sends
