@@ -320,6 +320,7 @@ func TestAll_AsOrdinaryUser(t *testing.T) {
 		t.Skip("this is an ordinary user")
 	}
 	servertest.Need(t)
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "hj")
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
@@ -338,7 +339,7 @@ func TestAll_AsOrdinaryUser(t *testing.T) {
 	require.NoError(t, copy.Copy("testdata", filepath.Join(home, "testdata")))
 
 	// who runs the servers makes no difference to databases and browsers
-	again := exec.CommandContext(t.Context(), binary, "-test.v=test2json", "-test.timeout=20m", "-test.skip=^TestDjango_OnOtherDatabases$|^TestPerson_")
+	again := exec.CommandContext(t.Context(), binary, "-test.v=test2json", "-test.timeout=30m", "-test.skip=^TestDjango_OnOtherDatabases$|^TestPerson_")
 	again.Dir = home
 	again.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home)
 	again.SysProcAttr = nobody()

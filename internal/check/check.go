@@ -46,7 +46,7 @@ func Check(
 		{"go", "vet", "-tags", "mage", "."},
 		{"go", "tool", "staticcheck", "./..."},
 		{"go", "tool", "mage", "-compile", filepath.Join(binary, "hadjango")},
-		{"go", "test", "-json", "-race", "-timeout", "30m", "./..."},
+		{"go", "test", "-json", "-race", "-timeout", "40m", "./..."},
 	} {
 		if err := run(ctx, env, args); err != nil {
 			return err
