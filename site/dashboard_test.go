@@ -455,10 +455,9 @@ func TestDashboard_IsStartedAnewWithTheProgramThatUpIs(t *testing.T) {
 	s.call("up")
 	before := s.helper("dashboard")
 	next := filepath.Join(s.dir, "next", filepath.Base(os.Args[0]))
-	program, err := os.ReadFile("/proc/self/exe")
-	require.NoError(t, err)
-	s.write("next/"+filepath.Base(next), string(program))
-	require.NoError(t, os.Chmod(next, 0o755))
+	require.NoError(t, os.Mkdir(filepath.Dir(next), 0o755))
+	copyItself(t, next)
+	var err error
 	s.Site, err = site.Open(s.dir, site.Options{Reporter: s.notes, Keeper: []string{next, "keep"}, Dashboard: []string{next, "dashboard"}, Wait: time.Minute})
 	require.NoError(t, err)
 
