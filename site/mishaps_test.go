@@ -54,8 +54,10 @@ func TestRestart_AfterOneThatWasKilled(t *testing.T) {
 	require.NoError(t, s.Restart(t.Context(), "a"))
 
 	s.requireServes("live.localhost", "a")
-	require.FileExists(t, filepath.Join(s.dir, "deploy/builds/a/zerg2.ini"))
-	require.NoFileExists(t, filepath.Join(s.dir, "deploy/builds/a/zerg.ini"))
+	// which one it is depends on whether the emperor has tried the second again meanwhile
+	left, err := filepath.Glob(filepath.Join(s.dir, "deploy/builds/a/zerg*.ini"))
+	require.NoError(t, err)
+	require.Len(t, left, 1)
 }
 
 // A task that is killed between pausing workers and ending them leaves them
