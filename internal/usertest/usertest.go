@@ -4,6 +4,9 @@ package usertest
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +23,28 @@ func Runner(t testing.TB) account.User {
 	}
 	require.NoError(t, err)
 	return me
+}
+
+// Again lets root run the test that calls it once more as an ordinary user, in a
+// process of its own, and tells that it did: root is refused nothing.
+func Again(t *testing.T) bool {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return false
+	}
+	dir := Dir(t)
+	itself, err := os.Executable()
+	require.NoError(t, err)
+	// by another process: what this one writes, one that it has just forked may have open
+	out, err := exec.CommandContext(t.Context(), "install", "-m", "755", "-t", dir, itself).CombinedOutput()
+	require.NoError(t, err, string(out))
+	again := exec.CommandContext(t.Context(), filepath.Join(dir, filepath.Base(itself)), "-test.v", "-test.run=^"+t.Name()+"$")
+	again.Dir, again.Env = dir, append(os.Environ(), "HOME="+dir, "TMPDIR="+dir)
+	again.SysProcAttr = &syscall.SysProcAttr{Credential: Runner(t).Credential()}
+	out, err = again.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "--- PASS: "+t.Name())
+	return true
 }
 
 // OpenDir is a directory that everybody may enter, unlike that of t.TempDir.
