@@ -153,7 +153,7 @@ func (s testSite) reason(err error) string {
 	first, _, _ := strings.Cut(err.Error(), "\n")
 	text := strings.ReplaceAll(first, s.dir+"/", "")
 	// whichever comes first
-	text = regexp.MustCompile(`(unexpected EOF|i/o timeout|context deadline exceeded)$`).ReplaceAllString(text, "it has no end")
+	text = regexp.MustCompile(`((read unix .*: )?i/o timeout|it says more than 64 MB|context deadline exceeded)$`).ReplaceAllString(text, "it has no end")
 	text = regexp.MustCompile(`process \d+ \([^)]*\)`).ReplaceAllString(text, "process 4711 (sh)")
 	return regexp.MustCompile(`kill \d+`).ReplaceAllString(text, "kill 4711")
 }
