@@ -91,8 +91,9 @@ func (s *Site) lock(ctx context.Context, title string) (unlock func(), err error
 		return unlock, err
 	}
 	wait := s.wait
-	if locked.Holder.Task == keeping {
-		// nobody called for it, and it mends what the task would meet broken
+	if locked.Holder.Task == keeping || isDead(locked.Holder) {
+		// nobody called for the keeper, and it mends what the task would meet broken;
+		// what a task had just started when it was killed dies with it, a moment later
 		wait = max(wait, s.config.Timeouts.Start)
 	}
 	if wait <= 0 {
@@ -107,6 +108,9 @@ func (s *Site) lock(ctx context.Context, title string) (unlock func(), err error
 	}
 	return unlock, err
 }
+
+// isDead tells whether a task was killed that still has the lock.
+func isDead(holder builds.Holder) bool { return holder.Task != "" && !isAlive(holder.PID) }
 
 func (s *Site) holder(title string) builds.Holder {
 	me, _ := account.Current()
