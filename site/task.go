@@ -109,8 +109,12 @@ func (s *Site) lock(ctx context.Context, title string) (unlock func(), err error
 	return unlock, err
 }
 
-// isDead tells whether a task was killed that still has the lock.
-func isDead(holder builds.Holder) bool { return holder.Task != "" && !isAlive(holder.PID) }
+// isDead tells whether a task was killed that still has the lock. Of one on another
+// machine, or in another container, it cannot be seen here whether it runs.
+func isDead(holder builds.Holder) bool {
+	host, _ := os.Hostname()
+	return holder.Task != "" && holder.Host == host && !isAlive(holder.PID)
+}
 
 func (s *Site) holder(title string) builds.Holder {
 	me, _ := account.Current()
